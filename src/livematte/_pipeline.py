@@ -1,0 +1,279 @@
+"""The loop: a frame comes in, a matte is estimated, a picture goes out.
+
+`render()` is the whole of it for one frame and `run()` for a stream. A frame whose
+matte cannot be made is covered: its matte is empty, and `composite()` then gives the
+plate alone. There is no second way to the sink.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, closing, suppress
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any
+
+from livematte._composite import composite
+from livematte._errors import InferenceError
+from livematte._frame import Frame
+from livematte._matte import Matte
+from livematte._stages import Effect, Refiner, Segmenter, Sink, Source, State
+from livematte._stats import Stats
+
+MAX_FAILURES = 30
+"""Covered frames in a row after which a stream gives up: one second of video."""
+
+DEPTH = 4
+"""Frames that wait between two threads: enough to even out B-frames, 6 MB at 720p."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stages:
+    """What happens to every frame of a stream."""
+
+    segmenter: Segmenter
+    refiners: tuple[Refiner, ...]
+    effect: Effect
+
+
+@dataclass(slots=True)
+class StreamState:
+    """The memory of one stream, a slot for each stage."""
+
+    segmenter: State = None
+    refiners: list[State] = field(default_factory=list)
+    effect: State = None
+    failures: int = 0
+
+
+def estimate(stages: Stages, frame: Frame, state: StreamState, stats: Stats) -> Matte:
+    """The refined matte of `frame`; `state` moves on.
+
+    Raises:
+        InferenceError: the network gave none.
+    """
+    with stats.stage("segment"):
+        matte, state.segmenter = stages.segmenter.segment(frame, state.segmenter)
+    with stats.stage("refine"):
+        state.refiners = state.refiners or [None] * len(stages.refiners)
+        for index, refiner in enumerate(stages.refiners):
+            matte, state.refiners[index] = refiner.refine(frame, matte, state.refiners[index])
+    return matte
+
+
+def render(
+    stages: Stages, frame: Frame, state: StreamState, stats: Stats, max_failures: int = MAX_FAILURES
+) -> Frame:
+    """The output picture of `frame`; `state` moves on.
+
+    Raises:
+        InferenceError: `max_failures` frames in a row had to be covered.
+    """
+    try:
+        matte = estimate(stages, frame, state, stats)
+        state.failures = 0
+    except InferenceError:
+        stats.covered += 1
+        state.failures += 1
+        if state.failures >= max_failures:
+            raise
+        matte, state.segmenter, state.refiners = Matte.empty(frame), None, []
+    with stats.stage("effect"):
+        plate, state.effect = stages.effect.plate(frame, matte, state.effect)
+    with stats.stage("composite"):
+        return composite(frame, plate, matte, light_wrap=stages.effect.light_wrap)
+
+
+def run(
+    source: Source,
+    stages: Stages,
+    sink: Sink,
+    *,
+    frames: Callable[[Source, Stats], Iterator[Frame]] | None = None,
+    stats: Stats | None = None,
+    max_failures: int = MAX_FAILURES,
+    progress: Callable[[Stats], None] = lambda stats: None,
+) -> Stats:
+    """Drive one stream until its source ends. Nothing is written without a matte.
+
+    Args:
+        source, sink: opened and closed here; a failure abandons the sink's output.
+        frames: `every` (default) loses nothing; `latest` skips frames to stay live.
+        progress: called after each frame.
+
+    Raises:
+        InferenceError: `max_failures` frames in a row without a matte.
+        SourceError, SinkError: reading or writing failed.
+    """
+    stats = stats or Stats()
+    state = StreamState()
+    with source, behind(sink) as out, closing((frames or every)(source, stats)) as feed:
+        for frame in feed:
+            picture = render(stages, frame, state, stats, max_failures)
+            with stats.stage("write"):
+                out.write(picture)
+            stats.frames += 1
+            progress(stats)
+    return stats
+
+
+class _Stopped(Exception):
+    """The other side of a queue has gone."""
+
+
+class _Channel:
+    """A bounded queue between two threads that ends, and passes errors on."""
+
+    def __init__(self, depth: int) -> None:
+        self._items: queue.Queue[tuple[str, Any]] = queue.Queue(depth)
+        self._stopped = threading.Event()
+
+    def put(self, kind: str, item: Any) -> None:
+        while not self._stopped.is_set():
+            try:
+                return self._items.put((kind, item), timeout=0.1)
+            except queue.Full:
+                continue
+        raise _Stopped
+
+    def put_last(self, kind: str, item: Any) -> None:
+        """Put without waiting, in place of the oldest item of a full queue."""
+        while True:
+            try:
+                return self._items.put_nowait((kind, item))
+            except queue.Full:
+                with suppress(queue.Empty):
+                    self._items.get_nowait()
+
+    def get(self) -> tuple[str, Any]:
+        return self._items.get()
+
+    def stop(self) -> None:
+        self._stopped.set()
+
+
+def every(source: Source, stats: Stats) -> Iterator[Frame]:
+    """All frames, read ahead by a thread of their own."""
+    channel = _Channel(DEPTH)
+
+    def read() -> None:
+        try:
+            for frame in source:
+                channel.put("frame", frame)
+            channel.put("end", None)
+        except _Stopped:
+            return
+        except BaseException as exc:  # handed to the reader, which raises it
+            channel.put_last("error", exc)
+
+    thread = threading.Thread(target=read, name="livematte-read", daemon=True)
+    thread.start()
+    try:
+        while True:
+            kind, item = channel.get()
+            if kind == "end":
+                return
+            if kind == "error":
+                raise item
+            yield item
+    finally:
+        channel.stop()
+        thread.join()
+
+
+def latest(source: Source, stats: Stats) -> Iterator[Frame]:
+    """The newest frame each time; older unread ones are dropped and counted."""
+    box: list[Frame] = []
+    ended: list[BaseException | None] = []
+    changed = threading.Condition()
+    stop = threading.Event()
+
+    def read() -> None:
+        error: BaseException | None = None
+        try:
+            for frame in source:
+                with changed:
+                    stats.dropped += len(box)
+                    box[:] = [frame]
+                    changed.notify()
+                if stop.is_set():
+                    return
+        except BaseException as exc:  # handed to the reader, which raises it
+            error = exc
+        with changed:
+            ended.append(error)
+            changed.notify()
+
+    thread = threading.Thread(target=read, name="livematte-read", daemon=True)
+    thread.start()
+    try:
+        while True:
+            with changed:
+                changed.wait_for(lambda: box or ended)
+                if not box:
+                    if ended[0] is not None:
+                        raise ended[0]
+                    return
+                frame = box.pop()
+            yield frame
+    finally:
+        stop.set()
+        thread.join()
+
+
+class behind(AbstractContextManager["behind"]):
+    """A sink that writes on a thread of its own, at most `DEPTH` frames behind.
+
+    An error of the thread is raised by the next `write()` or on leaving `with`. The
+    sink is left by an exception, and so abandons its output, if either side failed.
+    """
+
+    def __init__(self, sink: Sink) -> None:
+        self._sink = sink
+        self._channel = _Channel(DEPTH)
+        self._error: BaseException | None = None
+        self._thread = threading.Thread(target=self._drain, name="livematte-write", daemon=True)
+
+    def __enter__(self) -> behind:
+        self._sink.__enter__()
+        self._thread.start()
+        return self
+
+    def write(self, frame: Frame) -> None:
+        try:
+            self._channel.put("frame", frame)
+        except _Stopped:
+            assert self._error is not None
+            raise self._error from None
+
+    def __exit__(
+        self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if exc is None:
+            with suppress(_Stopped):
+                self._channel.put("end", None)
+        else:
+            self._channel.stop()
+            self._channel.put_last("error", exc)
+        self._thread.join()
+        failure = exc or self._error
+        if failure is None:
+            self._sink.__exit__(None, None, None)
+            return
+        self._sink.__exit__(type(failure), failure, failure.__traceback__)
+        if exc is None:
+            raise failure
+
+    def _drain(self) -> None:
+        try:
+            while True:
+                kind, frame = self._channel.get()
+                if kind != "frame":
+                    return
+                self._sink.write(frame)
+        except BaseException as exc:  # raised by the writer's side
+            self._error = exc
+        finally:
+            self._channel.stop()

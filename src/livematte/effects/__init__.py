@@ -1,0 +1,49 @@
+"""Effects: what the background becomes. One file each; `_template.py` shows how.
+
+An effect paints a plate and nothing else. What it may paint with is its own business:
+`blur` uses the frame itself, with the person left out.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from livematte._errors import OptionError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Look:
+    """Switches that every effect shares.
+
+    Args:
+        light_wrap: how much of a bright plate falls on the person's rim, 0-1.
+        despill: estimate the person's true colour at the rim, so that hair does not
+            carry the old room's colours into the new one.
+        softness: width of the matte's edge, 0 (crisp) to 1 (as soft as the network
+            leaves it).
+        who: who stays: `everyone`, or only those `nearest` the camera.
+
+    Raises:
+        OptionError: an option outside its range.
+    """
+
+    light_wrap: float = 0.0
+    despill: bool = False
+    softness: float = 0.3
+    who: str = "everyone"
+
+    def __post_init__(self) -> None:
+        for name in ("light_wrap", "softness"):
+            check_fraction(name, getattr(self, name))
+        if self.who not in ("everyone", "nearest"):
+            raise OptionError(f"who must be 'everyone' or 'nearest', got {self.who!r}")
+
+
+def check_fraction(name: str, value: float, lowest: float = 0.0) -> None:
+    """Refuse what is not a number from `lowest` to 1.
+
+    Raises:
+        OptionError: names the option, what it got and its range.
+    """
+    if not isinstance(value, (int, float)) or isinstance(value, bool) or not lowest <= value <= 1:
+        raise OptionError(f"{name} must be a number from {lowest:g} to 1, got {value!r}")

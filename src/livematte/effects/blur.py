@@ -1,0 +1,64 @@
+"""Blur the room. The person is left out of it, so that nobody glows into their room."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from livematte import kernels
+from livematte._errors import OptionError
+from livematte._frame import Frame, PixelFormat, Size
+from livematte._matte import Matte
+from livematte._stages import State
+from livematte.effects import Look, check_fraction
+
+WEAKEST = 0.1
+"""Smallest strength: below it faces and print in the room stay readable."""
+
+SIGMA_OF_HEIGHT = 0.05
+"""Standard deviation at strength 1, as part of the picture's shorter side: a constant
+look at every resolution."""
+
+COVER_STRENGTH = 0.6
+"""Strength where no person was found at all: a picture that is nothing but blur must
+not be read, whatever strength was chosen behind a person."""
+
+
+@dataclass(frozen=True)
+class Blur(Look):
+    """The room, out of focus.
+
+    Args:
+        strength: 0.1-1; constant across resolutions.
+
+    Raises:
+        OptionError: strength outside its range.
+    """
+
+    strength: float = field(default=0.6, kw_only=False)
+
+    def __post_init__(self) -> None:
+        super(Blur, self).__post_init__()
+        check_fraction("blur strength", self.strength, WEAKEST)
+
+    def plate(self, frame: Frame, matte: Matte, state: State) -> tuple[Frame, State]:
+        strength = self.strength if matte.alpha.any() else max(self.strength, COVER_STRENGTH)
+        planes = kernels.blur_plate(frame.planes, frame.format, matte.alpha, sigma_px(frame.size, strength))
+        format = PixelFormat.RGB if frame.format is PixelFormat.RGB else PixelFormat.I444
+        return replace(frame, planes=planes, format=format, alpha=None), None
+
+
+def sigma_px(size: Size, strength: float) -> float:
+    """Standard deviation of the blur in pixels of the frame."""
+    return strength * SIGMA_OF_HEIGHT * min(size)
+
+
+def create(argument: str | None, **options: Any) -> Blur:
+    """`blur` or `blur:STRENGTH`."""
+    if argument is None:
+        return Blur(**options)
+    try:
+        strength = float(argument)
+    except ValueError:
+        raise OptionError(f"blur takes a strength from {WEAKEST} to 1, as in blur:0.6; got blur:{argument}") from None
+    return Blur(strength, **options)

@@ -1,0 +1,75 @@
+"""One colour behind the person."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from livematte._errors import OptionError
+from livematte._frame import Frame, PixelFormat
+from livematte._matte import Matte
+from livematte._stages import State
+from livematte.effects import Look
+
+NAMED = {
+    "black": (0, 0, 0),
+    "blue": (0, 0, 255),
+    "gray": (128, 128, 128),
+    "green": (0, 177, 64),  # the green of chroma-key paint
+    "magenta": (255, 0, 255),
+    "white": (255, 255, 255),
+}
+"""Colours by name, sRGB."""
+
+
+@dataclass(frozen=True)
+class Color(Look):
+    """A plain background.
+
+    Args:
+        rgb: sRGB red, green and blue, 0-255 each; or a name or `#rrggbb`.
+
+    Raises:
+        OptionError: not a colour.
+    """
+
+    rgb: tuple[int, int, int] | str = field(default=(0, 177, 64), kw_only=False)
+    despill: bool = True
+
+    def __post_init__(self) -> None:
+        super(Color, self).__post_init__()
+        object.__setattr__(self, "rgb", parse_rgb(self.rgb))
+
+    def plate(self, frame: Frame, matte: Matte, state: State) -> tuple[Frame, State]:
+        format = PixelFormat.RGB if frame.format is PixelFormat.RGB else PixelFormat.I444
+        pixel = np.array(self.rgb, np.uint8).reshape(1, 1, 3)
+        plate = Frame.from_rgb(pixel, format, frame.matrix, frame.range)
+        return replace(plate, pts=frame.pts, time_base=frame.time_base), None
+
+
+def parse_rgb(color: Any) -> tuple[int, int, int]:
+    """`"green"`, `"#00b140"` or `(0, 177, 64)` as three numbers.
+
+    Raises:
+        OptionError: none of these.
+    """
+    if isinstance(color, str):
+        if color in NAMED:
+            return NAMED[color]
+        if re.fullmatch(r"#?[0-9a-fA-F]{6}", color):
+            red, green, blue = bytes.fromhex(color.removeprefix("#"))
+            return red, green, blue
+    elif len(tuple(color)) == 3 and all(isinstance(v, (int, np.integer)) and 0 <= v <= 255 for v in color):
+        red, green, blue = map(int, color)
+        return red, green, blue
+    raise OptionError(
+        f"a colour is three numbers from 0 to 255, #rrggbb, or one of {', '.join(NAMED)}; got {color!r}"
+    )
+
+
+def create(argument: str | None, **options: Any) -> Color:
+    """`color`, `color:NAME` or `color:#rrggbb`."""
+    return Color(**options) if argument is None else Color(argument, **options)

@@ -1,0 +1,1 @@
+"""Refiners: a matte goes in, a better one comes out. One file each."""

@@ -1,0 +1,44 @@
+"""Edges of the picture for the matte: a guided filter at network size, applied at full size."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from livematte import kernels
+from livematte._frame import Frame
+from livematte._matte import Matte
+from livematte._stages import State
+
+RADIUS_PX = 3
+"""Half window in pixels of the network's input: 15 pixels at 720p, the width of the
+band in which a network at 256x144 is unsure."""
+
+EPSILON = 1e-3
+"""Variance of luma (0-1) below which an edge of the picture is taken for noise:
+a step of 8 code values."""
+
+
+class Guided:
+    """Full-size alpha whose edges follow the luma of the frame.
+
+    Args:
+        softness: 0 (crisp) to 1 (as the filter leaves it).
+
+    Source: He and Sun 2015, "Fast Guided Filter"; docs/spec/kernels.md, "guided".
+    """
+
+    def __init__(self, softness: float = 0.3) -> None:
+        self.softness = softness
+
+    def refine(self, frame: Frame, matte: Matte, state: State) -> tuple[Matte, State]:
+        luma = frame.luma()
+        guide = kernels.downscale(luma, matte.size)
+        slope, offset = kernels.guided(guide, matte.alpha, RADIUS_PX, EPSILON)
+        return replace(matte, alpha=kernels.apply_guided(slope, offset, luma, self.softness)), None
+
+
+class Upsample:
+    """Full-size alpha without a look at the picture, where time is short."""
+
+    def refine(self, frame: Frame, matte: Matte, state: State) -> tuple[Matte, State]:
+        return replace(matte, alpha=kernels.upsample(matte.alpha, frame.size)), None
