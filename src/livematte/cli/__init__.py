@@ -1,1 +1,102 @@
-"""Placeholder docstring, replaced by its owner."""
+"""The command line: one file per command, each a thin call into the library.
+
+A file of this folder is a command. It offers `command`, a function that typer reads the
+options from, or `app`, a typer application with commands of its own (`models pull`).
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Sequence
+from types import FrameType
+from typing import NoReturn
+
+from livematte._errors import LivematteError
+
+FAILED = 1
+"""Exit code of a job that could not be done."""
+
+USAGE = 2
+"""Exit code of a command line that cannot be understood."""
+
+SIGNALED = 128
+"""Added to a signal's number: the exit code of a job that was stopped (130: Ctrl-C)."""
+
+
+class Stopped(BaseException):
+    """A signal asked the process to end; unwinds every `with`, so that no half file stays."""
+
+    def __init__(self, signum: int) -> None:
+        super().__init__(signum)
+        self.signum = signum
+
+
+def main() -> NoReturn:
+    """Entry point of the `livematte` command."""
+    _unwind_on_signals()
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command line.
+
+    Args:
+        arguments: without the program's name.
+
+    Returns:
+        The exit code: 0 done, 1 failed, 2 not understood, 128 + n stopped by signal n.
+        Failures print one line on stderr, and raise instead if `--debug` is given.
+    """
+    from livematte.cli import _app
+
+    debug = "--debug" in arguments
+    try:
+        code = _app.build()(list(arguments), prog_name="livematte", standalone_mode=False)
+        sys.stdout.flush()
+        return code if isinstance(code, int) else 0
+    except LivematteError as exc:
+        if debug:
+            raise
+        return _fail(str(exc), FAILED)
+    except Stopped as exc:
+        return _fail(f"stopped by {signal.Signals(exc.signum).name}; nothing was written", SIGNALED + exc.signum)
+    except BrokenPipeError:
+        # Whoever read our output has gone: `livematte doctor | head` is no failure to report.
+        sys.stdout = None  # type: ignore[assignment]
+        return FAILED
+    except Exception as exc:
+        if debug:
+            raise
+        if hasattr(exc, "format_message"):  # typer's usage errors share no base class over its versions
+            return _fail(_usage(exc), USAGE)
+        text = f"{type(exc).__name__}: {exc}".strip(": ")
+        return _fail(f"{text} (not expected: run again with --debug and report what it prints)", FAILED)
+
+
+def _usage(exc: Exception) -> str:
+    context = getattr(exc, "ctx", None)
+    path = context.command_path if context is not None else "livematte"
+    message = exc.format_message().strip().rstrip(".")  # type: ignore[attr-defined]
+    return f"{message[:1].lower()}{message[1:]}; see `{path} --help`"
+
+
+def _fail(message: str, code: int) -> int:
+    print(f"livematte: error: {' '.join(message.split())}", file=sys.stderr)  # noqa: T201 - this is where errors are shown
+    return code
+
+
+def _unwind_on_signals() -> None:
+    """Turn the signals that end a process into `Stopped`, once."""
+    names = ("SIGINT", "SIGTERM", "SIGHUP")
+    signals = [getattr(signal, name) for name in names if hasattr(signal, name)]
+
+    def stop(signum: int, frame: FrameType | None) -> None:
+        # A second Ctrl-C must not cut short the removal of the half-written file.
+        for number in signals:
+            signal.signal(number, signal.SIG_IGN)
+        raise Stopped(signum)
+
+    for number in signals:
+        if signal.getsignal(number) is not signal.SIG_IGN:  # `nohup` stays in force
+            signal.signal(number, stop)

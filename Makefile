@@ -1,0 +1,51 @@
+# make demo    blur, replace and remove the background of a portrait and a clip; results in demo/
+# make test    everything CI runs
+# make wheels  wheels for Linux, macOS and Windows, and the source package, in dist/
+# make lock    remake requirements/*.txt from pyproject.toml
+# make clean   remove what was made, the virtual environment included
+#
+# Needed: Python 3.10+ with venv, make, a package registry; Node 20+ for the WebAssembly tests of `make test`.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
+KERNELS := $(wildcard kernels/*.c kernels/*.h kernels/*.py)
+
+.PHONY: demo test wheels lock clean
+.DELETE_ON_ERROR:
+
+demo: $(VENV)/.package
+	$(BIN)/python scripts/demo
+
+test: $(VENV)/.test $(VENV)/.package
+	PATH="$(abspath $(BIN)):$$PATH" scripts/check
+
+wheels: $(VENV)/.test
+	PATH="$(abspath $(BIN)):$$PATH" scripts/wheels
+
+lock: $(VENV)/.test
+	PATH="$(abspath $(BIN)):$$PATH" scripts/lock $(LOCK)
+
+clean:
+	rm -rf $(VENV) build dist demo src/livematte/kernels/lib .pytest_cache .mypy_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
+		{ echo "livematte needs Python 3.10 or later; say which: make PYTHON=python3.12" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+# Locked with hashes: what is installed is what was tested.
+$(VENV)/.demo: requirements/demo.txt | $(VENV)/bin/python
+	$(PIP) --require-hashes -r $<
+	touch $@
+
+$(VENV)/.test: requirements/test.txt | $(VENV)/bin/python
+	$(PIP) --require-hashes -r $<
+	touch $@ $(VENV)/.demo
+
+# In place; compiles the kernels again when they have changed.
+$(VENV)/.package: $(VENV)/.demo pyproject.toml hatch_build.py $(KERNELS)
+	$(PIP) --no-deps --no-build-isolation --no-index -e .
+	touch $@

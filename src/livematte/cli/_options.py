@@ -1,0 +1,99 @@
+"""Options that several commands share: said once, here."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable
+from dataclasses import MISSING, dataclass, fields, is_dataclass
+from typing import Annotated, Any, get_type_hints
+
+import typer
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """One input that becomes one output."""
+
+    input: Annotated[str, typer.Argument(metavar="INPUT", help="Video, picture, folder of pictures, or - for stdin.")]
+    output: Annotated[str, typer.Option("--output", "-o", metavar="OUTPUT", help="Where the result goes; - is stdout.")]
+    model: Annotated[str, typer.Option(help="Network that finds people; `livematte models list`.")] = "livematte"
+    engine: Annotated[str, typer.Option(help="What runs the network: auto, onnxruntime or litert.")] = "auto"
+    threads: Annotated[int | None, typer.Option(metavar="N", help="Threads of the engine.")] = None
+    weights: Annotated[
+        str | None, typer.Option(metavar="FILE", help="Weights from this file in place of the model's own.")
+    ] = None
+    temporal: Annotated[bool, typer.Option("--temporal/--no-temporal", help="Steady the matte over time.")] = True
+    refine: Annotated[bool, typer.Option("--refine/--no-refine", help="Follow the picture's edges.")] = True
+    codec: Annotated[
+        str | None, typer.Option(metavar="NAME", help="h264, h265, vp9 or av1; by default what the suffix suggests.")
+    ] = None
+    crf: Annotated[int | None, typer.Option(metavar="N", help="Quality of the video, lower is better.")] = None
+    preset: Annotated[str | None, typer.Option(metavar="NAME", help="Speed of the encoder, such as veryfast.")] = None
+    format: Annotated[
+        str | None, typer.Option(metavar="SPEC", help="What - carries: rgb24:1280x720@30 or yuv420p:1280x720@30.")
+    ] = None
+    audio: Annotated[bool, typer.Option("--audio/--no-audio", help="Take the sound along.")] = True
+    overwrite: Annotated[bool, typer.Option("--overwrite", "-y", help="Replace an output that exists.")] = False
+    json: Annotated[bool, typer.Option("--json", help="Print figures as one JSON object on stdout.")] = False
+    debug: Annotated[bool, typer.Option("--debug", help="Show a traceback if something fails.")] = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class LookOptions:
+    """Switches that every effect shares; None leaves the effect's own default."""
+
+    softness: Annotated[float | None, typer.Option(metavar="0-1", help="Softness of the person's edge.")] = None
+    light_wrap: Annotated[
+        float | None, typer.Option(metavar="0-1", help="Light of the new background on the person's rim.")
+    ] = None
+    despill: Annotated[
+        bool | None, typer.Option("--despill/--no-despill", help="Take the old room's colour off the person's rim.")
+    ] = None
+    who: Annotated[
+        str | None, typer.Option(metavar="WHO", help="Who stays: everyone, or those nearest the camera.")
+    ] = None
+
+    def given(self) -> dict[str, Any]:
+        """The switches that were given, as keywords of an effect."""
+        return {item.name: getattr(self, item.name) for item in fields(self) if getattr(self, item.name) is not None}
+
+
+def expand(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Let typer see the fields of `command`'s dataclass parameters as options of their own."""
+    hints = get_type_hints(command, include_extras=True)
+    groups = {name: kind for name, kind in hints.items() if is_dataclass(kind)}
+    parameters = []
+    for name, parameter in inspect.signature(command).parameters.items():
+        if name in groups:
+            parameters += _as_parameters(groups[name])
+        else:
+            parameters.append(
+                parameter.replace(annotation=hints[name], kind=inspect.Parameter.KEYWORD_ONLY)
+            )
+
+    @functools.wraps(command)
+    def collected(**given: Any) -> Any:
+        packed = {
+            name: kind(**{item.name: given.pop(item.name) for item in fields(kind)})  # type: ignore[operator]
+            for name, kind in groups.items()
+        }
+        return command(**packed, **given)
+
+    collected.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    collected.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    del collected.__wrapped__  # type: ignore[attr-defined]  # or inspect would look through to `command`
+    return collected
+
+
+def _as_parameters(kind: Any) -> list[inspect.Parameter]:
+    hints = get_type_hints(kind, include_extras=True)
+    return [
+        inspect.Parameter(
+            item.name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=inspect.Parameter.empty if item.default is MISSING else item.default,
+            annotation=hints[item.name],
+        )
+        for item in fields(kind)
+    ]

@@ -1,0 +1,16 @@
+"""`livematte remove`: the person alone."""
+
+from __future__ import annotations
+
+from livematte.cli._job import process
+from livematte.cli._options import Job, LookOptions, expand
+
+EXAMPLE = "Example: livematte remove talk.mp4 -o talk.mov (also .webm, a .png, or a folder/ of PNG files)"
+
+
+@expand
+def command(job: Job, look: LookOptions) -> None:
+    """Remove the background: video or pictures with an alpha channel."""
+    from livematte.effects.transparent import Transparent
+
+    process(job, "remove", Transparent(**look.given()))

@@ -1,0 +1,53 @@
+"""`livematte replace`: another place behind the person."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any
+
+import typer
+
+from livematte._errors import OptionError
+from livematte.cli._job import process
+from livematte.cli._options import Job, LookOptions, expand
+
+EXAMPLE = "Example: livematte replace talk.mp4 --with beach.jpg -o beach.mp4"
+
+BACKGROUNDS = ("color", "image", "video")
+"""Effects that are a new background."""
+
+
+@expand
+def command(
+    job: Job,
+    look: LookOptions,
+    background: Annotated[
+        str, typer.Option("--with", metavar="BACKGROUND", help="Picture, video, color:green or #rrggbb.")
+    ],
+) -> None:
+    """Put a picture, a video or a colour behind the person."""
+    process(job, "replace", effect(background, look.given()))
+
+
+def effect(background: str, look: dict[str, Any]) -> Any:
+    """The effect that `--with` asks for.
+
+    Raises:
+        OptionError: it is none of a picture, a video or a colour.
+    """
+    from livematte import _registry
+    from livematte.sources import is_picture
+
+    name = _registry.split(background)[0]
+    if re.fullmatch(r"#[0-9a-fA-F]{6}", background):
+        spec = f"color:{background}"
+    elif name in BACKGROUNDS:
+        spec = background
+    elif name in _registry.names("effects"):
+        raise OptionError(
+            f"--with takes a picture, a video, color:NAME or #rrggbb, got the effect {background!r}; "
+            f"use `livematte blur` or `livematte remove` for those"
+        )
+    else:
+        spec = f"image:{background}" if is_picture(background) else f"video:{background}"
+    return _registry.create("effects", spec, **look)
