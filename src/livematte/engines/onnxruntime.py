@@ -1,0 +1,148 @@
+"""ONNX Runtime on the CPU; .tflite graphs are converted once and kept in the cache."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from livematte import _weights
+from livematte._errors import InferenceError, LoadError, MissingExtra
+from livematte._frame import F32
+from livematte.engines import (
+    DEFAULT_THREADS,
+    Tensor,
+    check_finite,
+    check_inputs,
+    fixed_shape,
+    refuse_argument,
+)
+
+READS = (".onnx",)
+CONVERTS = (".tflite",)
+
+LOG_FATAL = 4
+"""ONNX Runtime's highest log level: its errors arrive as exceptions, once."""
+
+
+def installed() -> bool:
+    """Whether ONNX Runtime is there."""
+    return find_spec("onnxruntime") is not None
+
+
+def can_convert() -> bool:
+    """Whether the packages for .tflite graphs are there."""
+    return find_spec("onnx") is not None and find_spec("tflite") is not None
+
+
+class OnnxRuntime:
+    """A graph in an ONNX Runtime session, whose `run` is thread safe by itself.
+
+    Raises:
+        LoadError: the graph is no such graph, or has open shapes.
+    """
+
+    name = "onnxruntime"
+
+    def __init__(self, graph: bytes, source: Path, threads: int) -> None:
+        import onnxruntime as ort
+
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        # waiting threads sleep: at 30 pictures a second, spinning would burn whole cores
+        # between pictures for some 0.1 ms of wake-up time
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        options.log_severity_level = LOG_FATAL
+        try:
+            session = ort.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+        except Exception as exc:  # its exceptions share no class of their own
+            raise LoadError(f"ONNX Runtime cannot load {source}: {_one_line(exc)}") from exc
+        self._session: Any = session
+        self.inputs = _tensors(session.get_inputs(), source)
+        self.outputs = _tensors(session.get_outputs(), source)
+
+    def run(self, inputs: Sequence[F32]) -> list[F32]:
+        session = self._session  # kept alive here if another thread closes
+        if session is None:
+            raise InferenceError("this engine was closed: make a new session")
+        check_inputs(inputs, self.inputs)
+        feed = {tensor.name: array for tensor, array in zip(self.inputs, inputs, strict=True)}
+        try:
+            outputs: list[F32] = session.run(None, feed)
+        except Exception as exc:  # its exceptions share no class of their own
+            raise InferenceError(f"ONNX Runtime failed: {_one_line(exc)}") from exc
+        check_finite(outputs, self.outputs)
+        return outputs
+
+    def close(self) -> None:
+        self._session = None
+
+
+def _tensors(values: Sequence[Any], source: Path) -> tuple[Tensor, ...]:
+    for value in values:
+        if value.type != "tensor(float)":
+            raise LoadError(f"{source}: {value.name} is {value.type}, expected tensor(float): export it as float32")
+    return tuple(Tensor(v.name, fixed_shape(v.name, v.shape, source)) for v in values)
+
+
+def _one_line(exc: BaseException) -> str:
+    return " ".join(str(exc).split())
+
+
+def _converted(graph: Path) -> bytes:
+    """The ONNX form of a .tflite file, made once for each content and kept in the cache."""
+    from livematte.engines import _tflite_to_onnx
+
+    data = graph.read_bytes()
+    digest = hashlib.sha256(data).hexdigest()
+    name = f"{graph.stem}-{digest[:16]}-v{_tflite_to_onnx.VERSION}.onnx"
+    cached = _weights.cache_dir() / "converted" / name
+    try:
+        return cached.read_bytes()
+    except OSError:
+        pass  # not there yet
+    model = _tflite_to_onnx.convert(data, str(graph))
+    try:
+        _write_atomically(cached, model)
+    except OSError:
+        pass  # a cache that cannot be written only costs the conversion next time
+    return model
+
+
+def _write_atomically(path: Path, data: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, part = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".part")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+        Path(part).replace(path)
+    except OSError:
+        Path(part).unlink()
+        raise
+
+
+def create(argument: str | None, *, graph: Path, threads: int | None = None) -> OnnxRuntime:
+    """`onnxruntime`.
+
+    Args:
+        argument: nothing to choose.
+        graph: an .onnx file, or a .tflite file (needs the extra `convert`).
+        threads: None for one.
+
+    Raises:
+        MissingExtra: ONNX Runtime, or what the conversion needs, is not installed.
+        LoadError: the file cannot be read, is damaged, or is of another kind.
+    """
+    refuse_argument("onnxruntime", argument)
+    if not installed():
+        raise MissingExtra('ONNX Runtime is not installed: pip install "onnxruntime>=1.20"')
+    try:
+        data = _converted(graph) if graph.suffix == ".tflite" else graph.read_bytes()
+    except OSError as exc:
+        raise LoadError(f"cannot read {graph}: {exc.strerror or exc}") from exc
+    return OnnxRuntime(data, graph, threads or DEFAULT_THREADS)
