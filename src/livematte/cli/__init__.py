@@ -82,7 +82,7 @@ def _usage(exc: Exception) -> str:
 
 
 def _fail(message: str, code: int) -> int:
-    print(f"livematte: error: {' '.join(message.split())}", file=sys.stderr)  # noqa: T201 - this is where errors are shown
+    sys.stderr.write(f"livematte: error: {' '.join(message.split())}\n")
     return code
 
 

@@ -68,9 +68,7 @@ def expand(command: Callable[..., Any]) -> Callable[..., Any]:
         if name in groups:
             parameters += _as_parameters(groups[name])
         else:
-            parameters.append(
-                parameter.replace(annotation=hints[name], kind=inspect.Parameter.KEYWORD_ONLY)
-            )
+            parameters.append(parameter.replace(annotation=hints[name], kind=inspect.Parameter.KEYWORD_ONLY))
 
     @functools.wraps(command)
     def collected(**given: Any) -> Any:

@@ -16,7 +16,9 @@ EXAMPLE = "Example: livematte matte portrait.jpg -o alpha.png"
 def command(
     job: Job,
     softness: Annotated[float, typer.Option(metavar="0-1", help="Softness of the person's edge.")] = 0.3,
-    who: Annotated[str, typer.Option(metavar="WHO", help="Who stays: everyone, or those nearest the camera.")] = "everyone",
+    who: Annotated[
+        str, typer.Option(metavar="WHO", help="Who stays: everyone, or those nearest the camera.")
+    ] = "everyone",
 ) -> None:
     """Write the matte: white where the person is, black where the room is."""
     from livematte.effects.transparent import Transparent

@@ -1,0 +1,103 @@
+"""One input through the pipeline to one output: what blur, replace, remove and matte share."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from livematte._errors import OptionError
+from livematte._pipeline import MAX_FAILURES, run
+from livematte._session import build_stages
+from livematte._stages import Effect
+from livematte._stats import Stats
+from livematte.cli._options import Job
+from livematte.cli._progress import progress
+
+PIPE = "-"
+
+
+def process(job: Job, command: str, effect: Effect, *, alpha_only: bool = False) -> None:
+    """Run the job and report on it.
+
+    Args:
+        command: name of the command, for the report.
+        effect: what becomes of the background.
+        alpha_only: write the matte in place of the picture.
+
+    Raises:
+        LivematteError: the job failed; nothing stays under the output's name.
+    """
+    from livematte.sinks import open_sink
+    from livematte.sources import open_source
+
+    _check_output(job)
+    source = open_source(job.input, format=job.format)
+    still = source.info.frames == 1
+    sink = open_sink(
+        job.output,
+        source_info=source.info,
+        codec=job.codec,
+        crf=job.crf,
+        preset=job.preset,
+        format=job.format,
+        audio=job.audio,
+        alpha_only=alpha_only,
+    )
+    stages = build_stages(
+        job.model,
+        effect,
+        engine=job.engine,
+        threads=job.threads,
+        weights=job.weights,
+        temporal=job.temporal and not still,
+        refine=job.refine,
+    )
+    stats = Stats()
+    # A short clip in which no frame at all has a matte must fail too.
+    max_failures = min(MAX_FAILURES, source.info.frames or MAX_FAILURES)
+    try:
+        with progress(command, source.info.frames) as shown:
+            run(source, stages, sink, stats=stats, max_failures=max_failures, progress=shown)
+    finally:
+        stages.segmenter.close()
+    _report(job, command, stats, getattr(sink, "notes", []))
+
+
+def _check_output(job: Job) -> None:
+    if job.output == PIPE:
+        return
+    path = Path(job.output)
+    if path.is_dir() and not any(path.iterdir()):
+        return
+    if path.exists() and not job.overwrite:
+        raise OptionError(f"{job.output} exists; choose another name, or pass -y to replace it")
+
+
+def _report(job: Job, command: str, stats: Stats, notes: list[str]) -> None:
+    """Figures as JSON if asked for; else a line for a person who watches, and what they should know."""
+    notes = list(notes)
+    if stats.covered:
+        notes.append(f"{stats.covered} of {stats.frames} frames had no matte and show the background alone")
+    if job.json:
+        seconds = (stats.clock() - stats.started_ns) / 1e9
+        figures: dict[str, Any] = {
+            "command": command,
+            "input": job.input,
+            "output": job.output,
+            "model": job.model,
+            "engine": job.engine,
+            "seconds": round(seconds, 3),
+            **stats.as_dict(),
+            "notes": notes,
+        }
+        # Frames have stdout to themselves.
+        typer.echo(json.dumps(figures), err=job.output == PIPE)
+        return
+    for note in notes:
+        typer.echo(f"livematte: note: {note}", err=True)
+    if sys.stderr.isatty():
+        typer.echo(f"{job.output}: {stats.frames} frames, {stats.fps:.1f} fps", err=True)

@@ -1,0 +1,53 @@
+"""`livematte doctor`: what a bug report needs, and proof that each part runs."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any
+
+import typer
+
+EXAMPLE = "Example: livematte doctor --json > report.json"
+
+
+def command(
+    json_: Annotated[bool, typer.Option("--json", help="Print everything as one JSON object.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show a traceback if something fails.")] = False,
+) -> None:
+    """Show versions, and prove kernels, engines and encoders by using them.
+
+    Exits with 0 only if the default path works on this machine.
+    """
+    from livematte import _doctor
+
+    facts = _doctor.examine()
+    typer.echo(json.dumps(facts, indent=2) if json_ else "\n".join(lines(facts)))
+    if facts["problems"]:
+        raise typer.Exit(1)
+
+
+def lines(facts: dict[str, Any]) -> list[str]:
+    """The facts for a reader."""
+    cpu, kernels, ffmpeg, weights = (facts[part] for part in ("cpu", "kernels", "ffmpeg", "weights"))
+    rows = [
+        ("livematte", facts["livematte"]),
+        ("Python", facts["python"]),
+        ("system", facts["os"]),
+        ("CPU", f"{cpu['name']}, {cpu['cores']} cores, {' '.join(cpu['features'])}"),
+        ("NumPy", facts["numpy"]),
+        ("kernels", kernels.get("variant") or f"FAILED: {kernels['error']}"),
+        *((f"engine {name}", _engine(found)) for name, found in facts["engines"].items()),
+        ("FFmpeg", f"FAILED: {ffmpeg['error']}" if "error" in ffmpeg else f"{ffmpeg['ffmpeg']}, PyAV {ffmpeg['pyav']}"),
+        *((f"encode {codec}", ", ".join(names) or "none") for codec, names in ffmpeg.get("encoders", {}).items()),
+        ("weights in", f"{weights['folder']}: {', '.join(weights['pulled']) or 'none pulled'}"),
+    ]
+    verdict = [f"PROBLEM: {problem}" for problem in facts["problems"]] or ["The default path works."]
+    return [f"{name:<20} {value}" for name, value in rows] + verdict
+
+
+def _engine(found: dict[str, Any]) -> str:
+    if "missing" in found:
+        return f"not installed: {found['missing']}"
+    if "error" in found:
+        return f"{found['version']}, FAILED: {found['error']}"
+    return f"{found['version']}, {found['ms']} ms for the packaged network on one thread"
