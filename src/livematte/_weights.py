@@ -8,6 +8,7 @@ folder. Nothing is downloaded unless that is asked for.
 from __future__ import annotations
 
 import hashlib
+import http
 import http.client
 import os
 import sys
@@ -203,6 +204,9 @@ def _fetch(file: WeightsFile, part: Path, progress: Progress) -> None:
             with part.open("ab" if have else "wb") as out:
                 _receive(response, out, have, file, progress)
     except urllib.error.HTTPError as exc:
+        if exc.code == http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE and have:
+            part.unlink()  # more than the server has: of another file
+            return _fetch(file, part, progress)
         raise DownloadError(f"{url} answered {exc.code} {exc.reason}{_WAY_OUT}") from exc
     except (urllib.error.URLError, http.client.HTTPException, TimeoutError, ConnectionError) as exc:
         raise DownloadError(f"cannot download {url}: {getattr(exc, 'reason', exc)}{_WAY_OUT}") from exc

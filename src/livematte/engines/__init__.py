@@ -19,7 +19,7 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
-from livematte._errors import InferenceError, LoadError
+from livematte._errors import InferenceError, LoadError, OptionError
 from livematte._frame import F32
 
 DEFAULT_THREADS = 1
@@ -106,7 +106,7 @@ def refuse_argument(engine: str, argument: str | None) -> None:
     """For engines with nothing to choose after the colon.
 
     Raises:
-        LoadError: there was an argument.
+        OptionError: there was an argument.
     """
     if argument is not None:
-        raise LoadError(f"the engine {engine} takes no argument, got {engine}:{argument}")
+        raise OptionError(f"the engine {engine} takes no argument, got {engine}:{argument}")
