@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+import livematte
 from livematte import _registry
 from livematte._clock import monotonic
 from livematte._errors import LivematteError, MissingExtra
@@ -47,7 +48,7 @@ def examine() -> Facts:
         `problems`: what keeps the default path from working, empty if nothing does.
     """
     facts: Facts = {
-        "livematte": version("livematte"),
+        "livematte": livematte.__version__,
         "python": f"{platform.python_version()} ({platform.python_implementation()}, {sys.executable})",
         "os": f"{platform.system()} {platform.release()} {platform.machine()}",
         "cpu": cpu(),

@@ -68,6 +68,9 @@ def run(arguments: Sequence[str]) -> int:
     except Exception as exc:
         if debug:
             raise
+        if type(exc).__name__ == "NoArgsIsHelpError":
+            sys.stderr.write(f"{exc}\n")
+            return USAGE
         if hasattr(exc, "format_message"):  # typer's usage errors share no base class over its versions
             return _fail(_usage(exc), USAGE)
         text = f"{type(exc).__name__}: {exc}".strip(": ")

@@ -23,7 +23,12 @@ class Job:
     weights: Annotated[
         str | None, typer.Option(metavar="FILE", help="Weights from this file in place of the model's own.")
     ] = None
-    temporal: Annotated[bool, typer.Option("--temporal/--no-temporal", help="Steady the matte over time.")] = True
+    temporal: Annotated[
+        bool | None,
+        typer.Option(
+            "--temporal/--no-temporal", help="Steady the matte over time.  [default: for video, not pictures]"
+        ),
+    ] = None
     refine: Annotated[bool, typer.Option("--refine/--no-refine", help="Follow the picture's edges.")] = True
     codec: Annotated[
         str | None, typer.Option(metavar="NAME", help="h264, h265, vp9 or av1; by default what the suffix suggests.")

@@ -14,7 +14,7 @@ def command(
     json_: Annotated[bool, typer.Option("--json", help="Print everything as one JSON object.")] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Show a traceback if something fails.")] = False,
 ) -> None:
-    """Show versions, and prove kernels, engines and encoders by using them.
+    """Show versions, and prove every part by using it.
 
     Exits with 0 only if the default path works on this machine.
     """

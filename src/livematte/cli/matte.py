@@ -20,7 +20,7 @@ def command(
         str, typer.Option(metavar="WHO", help="Who stays: everyone, or those nearest the camera.")
     ] = "everyone",
 ) -> None:
-    """Write the matte: white where the person is, black where the room is."""
+    """Write the matte itself: person white, room black."""
     from livematte.effects.transparent import Transparent
 
     process(job, "matte", Transparent(softness=softness, who=who, despill=False), alpha_only=True)

@@ -10,7 +10,7 @@ EXAMPLE = "Example: livematte remove talk.mp4 -o talk.mov (also .webm, a .png, o
 
 @expand
 def command(job: Job, look: LookOptions) -> None:
-    """Remove the background: video or pictures with an alpha channel."""
+    """Remove the background; the output has an alpha channel."""
     from livematte.effects.transparent import Transparent
 
     process(job, "remove", Transparent(**look.given()))

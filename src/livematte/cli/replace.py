@@ -36,7 +36,7 @@ def effect(background: str, look: dict[str, Any]) -> Any:
         OptionError: it is none of a picture, a video or a colour.
     """
     from livematte import _registry
-    from livematte.sources import is_picture
+    from livematte.sources import source_name
 
     name = _registry.split(background)[0]
     if re.fullmatch(r"#[0-9a-fA-F]{6}", background):
@@ -49,5 +49,5 @@ def effect(background: str, look: dict[str, Any]) -> Any:
             f"use `livematte blur` or `livematte remove` for those"
         )
     else:
-        spec = f"image:{background}" if is_picture(background) else f"video:{background}"
+        spec = f"{'image' if source_name(background)[0] == 'image' else 'video'}:{background}"
     return _registry.create("effects", spec, **look)
