@@ -1,0 +1,40 @@
+"""Still images, read by FFmpeg from memory: a name is never taken for a pattern or an address."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+from livematte._av import SPC_SMPTE170M, SPC_UNSPECIFIED, convert, from_av, orientation, reason, to_av, turn
+from livematte._errors import OpenError
+from livematte._frame import Frame, PixelFormat
+from livematte.sources._exif import exif_orientation
+
+
+def read_image(path: str | Path) -> Frame:
+    """A still image as an RGB frame, upright by its EXIF orientation.
+
+    The first picture of an animation; alpha is composed over black.
+
+    Raises:
+        OpenError: missing, unreadable, or not an image.
+    """
+    import av
+    from av.error import FFmpegError
+
+    try:
+        data = Path(path).read_bytes()
+    except OSError as exc:
+        raise OpenError(f"cannot read the image {path}: {reason(exc)}") from exc
+    try:
+        with av.open(io.BytesIO(data)) as container:
+            decoded = next(container.decode(video=0))
+            if decoded.colorspace == SPC_UNSPECIFIED and container.format.name.startswith(("webp", "jpeg")):
+                decoded.colorspace = SPC_SMPTE170M  # both are BT.601 at any size (JFIF; RFC 9649)
+            upright = exif_orientation(data) or orientation(decoded)
+            frame = from_av(decoded)
+    except (FFmpegError, StopIteration, IndexError) as exc:
+        raise OpenError(f"{path} is not an image FFmpeg can read: {reason(exc)}") from exc
+    if frame.format is not PixelFormat.RGB:
+        frame = from_av(convert(to_av(frame), "gbrp", frame.matrix, frame.range))
+    return turn(Frame(frame.planes, PixelFormat.RGB), upright)

@@ -1,0 +1,73 @@
+"""A folder of images as a video."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+
+from livematte._errors import OpenError, OptionError, SourceError
+from livematte._frame import Frame
+from livematte._stages import StreamInfo
+from livematte.sources import IMAGE_SUFFIXES, parse_fps
+from livematte.sources._still import read_image
+
+
+class Folder:
+    """Every image of a folder in natural order (`9.png` before `10.png`), as RGB frames.
+
+    Other files, hidden ones and sub-folders are passed over. Images may differ in size.
+
+    Args:
+        path: the folder.
+        fps: frames a second of the video they make.
+
+    Raises:
+        OpenError: no such folder, or no image in it.
+        OptionError: fps is no positive number.
+    """
+
+    def __init__(self, path: str | Path, *, fps: Fraction | float | str = 25) -> None:
+        self._fps = parse_fps(fps)
+        folder = Path(path)
+        try:
+            files = [p for p in folder.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES and not p.name.startswith(".")]
+        except OSError as exc:
+            raise OpenError(f"cannot read the folder {path}: {exc.strerror}") from exc
+        if not files:
+            raise OpenError(f"there is no image in {path}; known are {', '.join(IMAGE_SUFFIXES)}")
+        self._files = sorted(files, key=natural_key)
+        self.info = StreamInfo(
+            size=read_image(self._files[0]).size, fps=self._fps, frames=len(files), time_base=1 / self._fps
+        )
+
+    def __enter__(self) -> Folder:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        pass
+
+    def __iter__(self) -> Iterator[Frame]:
+        for index, path in enumerate(self._files):
+            try:
+                yield replace(read_image(path), pts=index, time_base=1 / self._fps)
+            except OpenError as exc:
+                raise SourceError(f"after {index} images of {len(self._files)}: {exc}") from exc
+
+
+def natural_key(path: Path) -> tuple[list[tuple[int, int, str]], str]:
+    """Sorts runs of digits by their value, the rest as letters whatever their case."""
+    parts = re.findall(r"(\d+)|(\D+)", path.name)
+    return [(0, int(digits), "") if digits else (1, 0, rest.lower()) for digits, rest in parts], path.name
+
+
+def create(argument: str | None, *, fps: Fraction | float | str = 25) -> Folder:
+    """`folder:PATH`, or just the PATH of a folder."""
+    if not argument:
+        raise OptionError("folder needs a path, as in folder:frames")
+    return Folder(argument, fps=fps)
