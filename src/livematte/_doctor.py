@@ -7,6 +7,7 @@ import platform
 import re
 import subprocess
 import sys
+import tempfile
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,9 @@ Facts = dict[str, Any]
 
 PROOF_RUNS = 5
 """Inferences timed for each engine after the first, which also sets the engine up."""
+
+PROOF_CLIP = "synthetic:640x360@30*10"
+"""A generated clip: ten frames show a working pipeline in well under a second."""
 
 DISTRIBUTIONS = {"onnxruntime": "onnxruntime", "litert": "ai-edge-litert", "openvino": "openvino", "torch": "torch"}
 """Package that each engine's version is read from."""
@@ -44,8 +48,9 @@ def examine() -> Facts:
     """All facts as plain values.
 
     Returns:
-        `livematte`, `python`, `os`, `cpu`, `kernels`, `engines`, `ffmpeg`, `weights`, and
-        `problems`: what keeps the default path from working, empty if nothing does.
+        `livematte`, `python`, `os`, `cpu`, `kernels`, `engines`, `ffmpeg`, `weights`,
+        `proof` (a clip blurred the way a user would), and `problems`: what keeps that from
+        working, empty if nothing does.
     """
     facts: Facts = {
         "livematte": livematte.__version__,
@@ -57,6 +62,7 @@ def examine() -> Facts:
         "engines": {name: engine(name) for name in _registry.names("engines")},
         "ffmpeg": ffmpeg(),
         "weights": weights(),
+        "proof": proof(),
     }
     facts["problems"] = problems(facts)
     return facts
@@ -64,12 +70,30 @@ def examine() -> Facts:
 
 def problems(facts: Facts) -> list[str]:
     """What keeps `livematte blur in.mp4 -o out.mp4` from working here."""
-    found = [f"{part}: {facts[part]['error']}" for part in ("kernels", "ffmpeg") if "error" in facts[part]]
-    if not any("ms" in facts["engines"].get(name, {}) for name in ("onnxruntime", "litert")):
-        found.append("no engine ran the packaged network; see engines")
-    if "encoders" in facts["ffmpeg"] and not facts["ffmpeg"]["encoders"].get("h264"):
-        found.append("FFmpeg has no H.264 encoder; write .webm (VP9) files, or install another build of av")
-    return found
+    parts = ("kernels", "ffmpeg", "proof")
+    return [f"{part}: {facts[part]['error']}" for part in parts if "error" in facts[part]]
+
+
+def proof() -> Facts:
+    """A short clip blurred into a file with every default, as a user would.
+
+    Returns:
+        `frames`, `fps` and `covered`, or `error`.
+    """
+    try:
+        from livematte._pipeline import run
+        from livematte._session import build_stages
+        from livematte.sinks import open_sink
+        from livematte.sources import open_source
+
+        source = open_source(PROOF_CLIP)
+        with tempfile.TemporaryDirectory(prefix="livematte-doctor-") as folder:
+            stats = run(source, build_stages(), open_sink(Path(folder) / "proof.mp4", source_info=source.info))
+    except (LivematteError, ImportError, OSError) as exc:
+        return {"error": str(exc)}
+    if stats.covered:
+        return {"error": f"{stats.covered} of {stats.frames} frames could not be matted"}
+    return {"frames": stats.frames, "fps": round(stats.fps, 1), "covered": stats.covered}
 
 
 def cpu() -> Facts:

@@ -63,7 +63,7 @@ def run(arguments: Sequence[str]) -> int:
         return _fail(f"stopped by {signal.Signals(exc.signum).name}; nothing was written", SIGNALED + exc.signum)
     except BrokenPipeError:
         # Whoever read our output has gone: `livematte doctor | head` is no failure to report.
-        sys.stdout = None  # type: ignore[assignment]
+        sys.stdout = None
         return FAILED
     except Exception as exc:
         if debug:

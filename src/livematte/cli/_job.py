@@ -19,6 +19,9 @@ from livematte.cli._progress import progress
 
 PIPE = "-"
 
+PICTURES = ("image", "folder")
+"""Sources whose frames are no film."""
+
 
 def process(job: Job, command: str, effect: Effect, *, alpha_only: bool = False) -> None:
     """Run the job and report on it.
@@ -32,39 +35,50 @@ def process(job: Job, command: str, effect: Effect, *, alpha_only: bool = False)
         LivematteError: the job failed; nothing stays under the output's name.
     """
     from livematte.sinks import open_sink
-    from livematte.sources import open_source
+    from livematte.sources import open_source, source_name
 
     _check_output(job)
-    source = open_source(job.input, format=job.format)
-    still = source.info.frames == 1
-    sink = open_sink(
-        job.output,
-        source_info=source.info,
-        codec=job.codec,
-        crf=job.crf,
-        preset=job.preset,
-        format=job.format,
-        audio=job.audio,
-        alpha_only=alpha_only,
-    )
-    stages = build_stages(
-        job.model,
-        effect,
-        engine=job.engine,
-        threads=job.threads,
-        weights=job.weights,
-        temporal=job.temporal and not still,
-        refine=job.refine,
-    )
-    stats = Stats()
-    # A short clip in which no frame at all has a matte must fail too.
-    max_failures = min(MAX_FAILURES, source.info.frames or MAX_FAILURES)
-    try:
-        with progress(command, source.info.frames) as shown:
-            run(source, stages, sink, stats=stats, max_failures=max_failures, progress=shown)
-    finally:
-        stages.segmenter.close()
+    source = open_source(job.input, **_source_options(job))
+    with source:
+        sink = open_sink(job.output, source_info=source.info, **_sink_options(job, alpha_only))
+        # Pictures that do not follow one another must not lend each other their mattes.
+        film = source_name(job.input)[0] not in PICTURES
+        stages = build_stages(
+            job.model,
+            effect,
+            engine=job.engine,
+            threads=job.threads,
+            weights=job.weights,
+            temporal=film if job.temporal is None else job.temporal,
+            refine=job.refine,
+        )
+        stats = Stats()
+        # A short clip in which no frame at all has a matte must fail too.
+        max_failures = min(MAX_FAILURES, source.info.frames or MAX_FAILURES)
+        try:
+            with progress(command, source.info.frames) as shown:
+                run(source, stages, sink, stats=stats, max_failures=max_failures, progress=shown)
+        finally:
+            stages.segmenter.close()
     _report(job, command, stats, getattr(sink, "notes", []))
+
+
+def _source_options(job: Job) -> dict[str, Any]:
+    """Options of the input; --format means the output where only that is a pipe."""
+    for_output = job.output == PIPE and job.input != PIPE
+    return {"format": None if for_output else job.format, "keep_broken": job.keep_broken or None}
+
+
+def _sink_options(job: Job, alpha_only: bool) -> dict[str, Any]:
+    """Options of the output; None counts as not given."""
+    return {
+        "codec": job.codec,
+        "crf": job.crf,
+        "preset": job.preset,
+        "format": job.format if job.output == PIPE else None,
+        "audio": None if job.audio else False,
+        "alpha_only": alpha_only or None,
+    }
 
 
 def _check_output(job: Job) -> None:

@@ -38,6 +38,7 @@ class Job:
     format: Annotated[
         str | None, typer.Option(metavar="SPEC", help="What - carries: rgb24:1280x720@30 or yuv420p:1280x720@30.")
     ] = None
+    keep_broken: Annotated[bool, typer.Option("--keep-broken", help="Go on over damage in the input.")] = False
     audio: Annotated[bool, typer.Option("--audio/--no-audio", help="Take the sound along.")] = True
     overwrite: Annotated[bool, typer.Option("--overwrite", "-y", help="Replace an output that exists.")] = False
     json: Annotated[bool, typer.Option("--json", help="Print figures as one JSON object on stdout.")] = False
@@ -78,8 +79,7 @@ def expand(command: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(command)
     def collected(**given: Any) -> Any:
         packed = {
-            name: kind(**{item.name: given.pop(item.name) for item in fields(kind)})  # type: ignore[operator]
-            for name, kind in groups.items()
+            name: kind(**{item.name: given.pop(item.name) for item in fields(kind)}) for name, kind in groups.items()
         }
         return command(**packed, **given)
 

@@ -28,7 +28,7 @@ def command(
 
 def lines(facts: dict[str, Any]) -> list[str]:
     """The facts for a reader."""
-    cpu, kernels, ffmpeg, weights = (facts[part] for part in ("cpu", "kernels", "ffmpeg", "weights"))
+    cpu, kernels, ffmpeg, weights, proof = (facts[key] for key in ("cpu", "kernels", "ffmpeg", "weights", "proof"))
     rows = [
         ("livematte", facts["livematte"]),
         ("Python", facts["python"]),
@@ -40,6 +40,7 @@ def lines(facts: dict[str, Any]) -> list[str]:
         ("FFmpeg", f"FAILED: {ffmpeg['error']}" if "error" in ffmpeg else f"{ffmpeg['ffmpeg']}, PyAV {ffmpeg['pyav']}"),
         *((f"encode {codec}", ", ".join(names) or "none") for codec, names in ffmpeg.get("encoders", {}).items()),
         ("weights in", f"{weights['folder']}: {', '.join(weights['pulled']) or 'none pulled'}"),
+        ("a clip, blurred", f"FAILED: {proof['error']}" if "error" in proof else f"{proof['fps']} frames a second"),
     ]
     verdict = [f"PROBLEM: {problem}" for problem in facts["problems"]] or ["The default path works."]
     return [f"{name:<20} {value}" for name, value in rows] + verdict

@@ -1,0 +1,215 @@
+"""The command line: what it says, what it returns, what it leaves; jobs run for real on small clips."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import re
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from livematte import cli
+from livematte.cli import _app
+
+CLIP = "synthetic:96x64@25*6"
+FRAMES = 6
+
+
+@pytest.fixture
+def livematte(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
+    """`livematte("blur", ...)`: exit code, stdout, stderr."""
+
+    def run(*arguments: object) -> tuple[int, str, str]:
+        code = cli.run([str(argument) for argument in arguments])
+        shown = capsys.readouterr()
+        return code, shown.out, shown.err
+
+    return run
+
+
+def decoded(path: Path) -> list[tuple[Fraction, np.ndarray]]:
+    """Time and RGB of every frame of a file."""
+    import av
+
+    with av.open(str(path)) as container:
+        return [(f.pts * f.time_base, f.to_ndarray(format="rgb24")) for f in container.decode(video=0)]
+
+
+def test_version(livematte: Callable) -> None:
+    from livematte import __version__
+
+    assert livematte("--version") == (0, f"livematte {__version__}\n", "")
+
+
+def test_the_commands_of_the_design_are_there() -> None:
+    assert _app.commands()[:6] == ["blur", "replace", "remove", "matte", "models", "doctor"]
+
+
+@pytest.mark.parametrize("command", _app.commands())
+def test_every_help_has_an_example(command: str, livematte: Callable) -> None:
+    module = importlib.import_module(f"livematte.cli.{command}")
+    # `models` has commands of its own; `blur` is one.
+    app = getattr(module, "app", None)
+    below = [info.name or info.callback.__name__ for info in app.registered_commands] if app else [""]
+    for name in below:
+        words = [command, name] if name else [command]
+        code, out, _ = livematte(*words, "--help")
+        assert code == 0
+        assert f"Example: livematte {' '.join(words)}" in out
+
+
+def test_no_arguments_show_the_help(livematte: Callable) -> None:
+    code, _, err = livematte()
+    assert code == cli.USAGE
+    assert err.startswith("Usage: livematte")
+
+
+def test_blur_of_a_clip_keeps_frames_and_times(livematte: Callable, tmp_path: Path) -> None:
+    out = tmp_path / "out.mp4"
+    assert livematte("blur", CLIP, "-o", out) == (0, "", "")
+    frames = decoded(out)
+    assert [time for time, _ in frames] == [Fraction(i, 25) for i in range(FRAMES)]
+    assert frames[0][1].shape == (64, 96, 3)
+
+
+def test_json_holds_the_figures_and_stdout_nothing_else(livematte: Callable, tmp_path: Path) -> None:
+    out = tmp_path / "out.mp4"
+    code, stdout, stderr = livematte("blur", CLIP, "-o", out, "--json")
+    figures = json.loads(stdout)
+    assert (code, stderr) == (0, "")
+    assert (figures["command"], figures["frames"], figures["covered"]) == ("blur", FRAMES, 0)
+    assert figures["output"] == str(out)
+    assert figures["seconds"] > 0
+    assert set(figures["stages"]) >= {"segment", "refine", "effect", "composite"}
+    assert all(set(times) == {"p50_ms", "p95_ms", "p99_ms"} for times in figures["stages"].values())
+
+
+def test_strength_of_blur_shows(
+    livematte: Callable, tmp_path: Path, astronaut: np.ndarray, astronaut_path: Path
+) -> None:
+    left_roughness = []
+    for strength in ("0.1", "1"):
+        out = tmp_path / f"{strength}.png"
+        assert livematte("blur", astronaut_path, "-o", out, "--strength", strength)[0] == 0
+        flag = decoded(out)[0][1][:250, :80].astype(int)
+        left_roughness.append(np.abs(np.diff(flag, axis=1)).mean())
+    sharp = np.abs(np.diff(astronaut[:250, :80].astype(int), axis=1)).mean()
+    assert sharp > left_roughness[0] > left_roughness[1]
+
+
+@pytest.mark.parametrize("background", ["color:blue", "#0000ff", "color:#0000FF"])
+def test_replace_by_a_colour(background: str, livematte: Callable, tmp_path: Path, astronaut_path: Path) -> None:
+    out = tmp_path / "out.png"
+    assert livematte("replace", astronaut_path, "-o", out, "--with", background)[0] == 0
+    picture = decoded(out)[0][1]
+    assert picture[20, 500].tolist() == [0, 0, 255]
+    assert picture[130, 225, 0] > 150  # the face
+
+
+def test_replace_by_a_picture_and_by_a_video(
+    livematte: Callable, tmp_path: Path, astronaut_path: Path, carphone: Path
+) -> None:
+    for name, background in (("picture.mp4", astronaut_path), ("video.mp4", carphone)):
+        assert livematte("replace", CLIP, "-o", tmp_path / name, "--with", background) == (0, "", "")
+        assert len(decoded(tmp_path / name)) == FRAMES
+
+
+def test_replace_refuses_other_effects(livematte: Callable, tmp_path: Path) -> None:
+    code, _, err = livematte("replace", CLIP, "-o", tmp_path / "out.mp4", "--with", "blur:0.5")
+    assert code == cli.FAILED
+    assert "use `livematte blur`" in err
+
+
+def test_remove_writes_alpha(livematte: Callable, tmp_path: Path, astronaut_path: Path) -> None:
+    import av
+
+    out = tmp_path / "out.png"
+    assert livematte("remove", astronaut_path, "-o", out)[0] == 0
+    with av.open(str(out)) as container:
+        rgba = next(container.decode(video=0)).to_ndarray(format="rgba")
+    assert rgba[130, 225, 3] == 255
+    assert rgba[20, 500].tolist() == [0, 0, 0, 0]
+
+
+def test_matte_is_grey_and_full_range(livematte: Callable, tmp_path: Path, astronaut_path: Path) -> None:
+    out = tmp_path / "out.png"
+    assert livematte("matte", astronaut_path, "-o", out)[0] == 0
+    matte = decoded(out)[0][1]
+    assert (matte.min(), matte.max()) == (0, 255)
+    assert (matte[..., 0] == matte[..., 1]).all()
+    assert matte[130, 225, 0] == 255
+
+
+def test_an_existing_output_is_not_touched_without_leave(livematte: Callable, tmp_path: Path) -> None:
+    out = tmp_path / "out.mp4"
+    out.write_bytes(b"mine")
+    code, _, err = livematte("blur", CLIP, "-o", out)
+    assert code == cli.FAILED
+    assert re.fullmatch(r"livematte: error: .*out\.mp4 exists.* -y .*\n", err)
+    assert out.read_bytes() == b"mine"
+    assert livematte("blur", CLIP, "-o", out, "-y")[0] == 0
+    assert len(decoded(out)) == FRAMES
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["blur"], "missing argument 'INPUT'"),
+        (["blur", CLIP], "missing option '--output'"),
+        (["blur", CLIP, "-o", "x.mp4", "--sharpen"], "no such option: --sharpen"),
+        (["blur", CLIP, "-o", "x.mp4", "--threads", "many"], "invalid value for '--threads'"),
+        (["smear", CLIP], "no such command 'smear'"),
+    ],
+)
+def test_usage_errors_are_one_line_and_exit_with_2(arguments: list[str], message: str, livematte: Callable) -> None:
+    code, out, err = livematte(*arguments)
+    assert (code, out) == (cli.USAGE, "")
+    assert err.startswith(f"livematte: error: {message}")
+    assert err.count("\n") == 1
+    assert "--help`" in err
+
+
+def test_debug_raises(livematte: Callable, tmp_path: Path) -> None:
+    from livematte import OpenError
+
+    with pytest.raises(OpenError):
+        livematte("blur", tmp_path / "no.mp4", "-o", tmp_path / "out.mp4", "--debug")
+
+
+def test_pictures_of_a_folder_are_taken_alone(
+    livematte: Callable, tmp_path: Path, astronaut: np.ndarray, astronaut_path: Path
+) -> None:
+    """An empty room after a portrait must not keep the ghost of the person's matte."""
+    import cv2
+
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    (photos / "1.png").write_bytes(astronaut_path.read_bytes())
+    cv2.imwrite(str(photos / "2.png"), np.ascontiguousarray(astronaut[:, ::-1, ::-1]))
+    together, alone = tmp_path / "together", tmp_path / "alone.png"
+    assert livematte("matte", photos, "-o", f"{together}/")[0] == 0
+    assert livematte("matte", photos / "2.png", "-o", alone)[0] == 0
+    second = sorted(together.iterdir())[1]
+    assert np.array_equal(decoded(second)[0][1], decoded(alone)[0][1])
+
+
+def test_doctor_proves_the_default_path(livematte: Callable) -> None:
+    code, out, _ = livematte("doctor", "--json")
+    facts = json.loads(out)
+    assert (code, facts["problems"]) == (0, [])
+    assert facts["engines"]["onnxruntime"]["ms"] > 0
+    assert facts["kernels"]["variant"]
+    assert facts["ffmpeg"]["encoders"]["h264"]
+
+
+def test_doctor_fails_when_the_kernels_do_not_load(livematte: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
+    from livematte import _doctor
+
+    monkeypatch.setattr(_doctor, "kernels", lambda: {"error": "no library"})
+    code, out, _ = livematte("doctor")
+    assert code == cli.FAILED
+    assert "PROBLEM: kernels: no library" in out
