@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -97,6 +97,7 @@ class Frame:
     pts: int = 0
     time_base: Fraction = Fraction(1, 1000)
     alpha: U8 | None = None
+    _small_luma: dict[Size, F32] = field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:
         if len(self.planes) != 3:
@@ -154,7 +155,17 @@ class Frame:
         """
         from livematte import kernels
 
-        return kernels.downscale_rgb(self.planes, self.format, self.matrix, self.range, size, planar)
+        rgb, self._small_luma[size] = kernels.downscale_rgb(
+            self.planes, self.format, self.matrix, self.range, size, planar
+        )
+        return rgb
+
+    def small_luma(self, size: Size) -> F32:
+        """Luma at `size`, averaged over areas, float32 in 0-255, (h, w); remembered from
+        `rgb()`, since the network's picture and the guide of its matte are one."""
+        if size not in self._small_luma:
+            self.rgb(size)
+        return self._small_luma[size]
 
     def to_rgb(self) -> U8:
         """The picture as RGB.

@@ -18,5 +18,5 @@ class Foreground:
     """
 
     def refine(self, frame: Frame, matte: Matte, state: State) -> tuple[Matte, State]:
-        planes = kernels.foreground(frame.planes, frame.format, frame.range, matte.alpha)
+        planes = kernels.foreground(frame.planes, frame.format, matte.alpha)
         return replace(matte, foreground=planes), None

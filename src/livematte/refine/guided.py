@@ -31,10 +31,8 @@ class Guided:
         self.softness = softness
 
     def refine(self, frame: Frame, matte: Matte, state: State) -> tuple[Matte, State]:
-        luma = frame.luma()
-        guide = kernels.downscale(luma, matte.size)
-        slope, offset = kernels.guided(guide, matte.alpha, RADIUS_PX, EPSILON)
-        return replace(matte, alpha=kernels.apply_guided(slope, offset, luma, self.softness)), None
+        slope, offset = kernels.guided(frame.small_luma(matte.size), matte.alpha, RADIUS_PX, EPSILON)
+        return replace(matte, alpha=kernels.apply_guided(slope, offset, frame.luma(), self.softness)), None
 
 
 class Upsample:

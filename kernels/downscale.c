@@ -1,0 +1,170 @@
+/* Area means: every source pixel counts by how much of it lies in the cell. */
+#include "common.h"
+
+static i32 gcd(i32 a, i32 b) {
+  while (b) {
+    i32 t = a % b;
+    a = b;
+    b = t;
+  }
+  return a;
+}
+
+/* One axis in units of 1/cell of a source pixel, in which all borders are integers: cell
+ * x of the output is [x span, (x + 1) span), pixel i of the source [i cell, (i + 1) cell). */
+typedef struct {
+  i32 span, cell;
+} axis;
+
+static axis make_axis(i32 from, i32 to) {
+  i32 g = gcd(from, to);
+  axis a = {from / g, to / g};
+  return a;
+}
+
+/* Border x of the output's cells: the pixel it falls in, and how much of it lies left. */
+typedef struct {
+  i32 pixel, part;
+} border;
+
+static border border_at(axis a, i32 x) {
+  i64 at = (i64)x * a.span;
+  border b = {(i32)(at / a.cell), (i32)(at % a.cell)};
+  return b;
+}
+
+static void start_row(u32 *restrict sum, const u8 *restrict row, i32 w, u32 part) {
+  for (i32 x = 0; x < w; x++) sum[x] = row[x] * part;
+}
+
+static void add_row(u32 *restrict sum, const u8 *restrict row, i32 w, u32 part) {
+  for (i32 x = 0; x < w; x++) sum[x] += row[x] * part;
+}
+
+/* Sums of the source rows from border `a` to border `b`, in units. */
+static void sum_rows(const lm_plane *p, border a, border b, i32 cell, u32 *sum) {
+  for (i32 j = a.pixel; j <= b.pixel; j++) {
+    i32 part = (j == b.pixel ? b.part : cell) - (j == a.pixel ? a.part : 0);
+    const u8 *row = p->data + (ptrdiff_t)j * p->stride;
+    if (j == a.pixel)
+      start_row(sum, row, p->w, (u32)part);
+    else if (part)
+      add_row(sum, row, p->w, (u32)part);
+  }
+}
+
+/* Cells of a row come from a running total: what lies left of one border is taken from
+ * what lies left of the next. The total may wrap around; the difference does not mind. */
+typedef u32 u32x8 __attribute__((vector_size(32)));
+
+/* What lies left of each sample. Eight at a time, in three steps of adding neighbours. */
+static void total_u32(const u32 *sum, i32 w, u32 *total) {
+  const u32x8 zero = {0};
+  u32x8 so_far = {0};
+  i32 x = 0;
+  for (; x + 8 <= w; x += 8) {
+    u32x8 v, own;
+    __builtin_memcpy(&own, sum + x, sizeof own);
+    v = own + __builtin_shufflevector(zero, own, 0, 8, 9, 10, 11, 12, 13, 14);
+    v += __builtin_shufflevector(zero, v, 0, 1, 8, 9, 10, 11, 12, 13);
+    v += __builtin_shufflevector(zero, v, 0, 1, 2, 3, 8, 9, 10, 11);
+    v += so_far;
+    own = v - own;
+    __builtin_memcpy(total + x, &own, sizeof own);
+    so_far = __builtin_shufflevector(v, v, 7, 7, 7, 7, 7, 7, 7, 7);
+  }
+  u32 rest = so_far[0];
+  for (; x < w; x++) {
+    total[x] = rest;
+    rest += sum[x];
+  }
+  total[w] = rest;
+}
+
+static void total_u64(const u32 *sum, i32 w, u64 *total) {
+  u64 so_far = 0;
+  for (i32 x = 0; x < w; x++) {
+    total[x] = so_far;
+    so_far += sum[x];
+  }
+  total[w] = so_far;
+}
+
+#define CELLS(NAME, T, SIGNED)                                                                              \
+  static void NAME(const u32 *restrict sum, const T *restrict total, const border *restrict at, i32 cell,   \
+                   float scale, i32 w, T *restrict left, float *restrict out) {                             \
+    for (i32 x = 0; x <= w; x++)                                                                            \
+      left[x] = total[at[x].pixel] * (T)cell + (T)sum[at[x].pixel] * (T)at[x].part;                         \
+    for (i32 x = 0; x < w; x++) out[x] = (float)(SIGNED)(T)(left[x + 1] - left[x]) * scale;                 \
+  }
+
+CELLS(cells_u32, u32, i32)
+CELLS(cells_u64, u64, i64)
+
+void lm_downscale(const lm_plane *p, float *out, i32 w, i32 h, void *scratch) {
+  u8 *free = scratch;
+  u32 *sum = lm_take(&free, ((size_t)p->w + 1) * sizeof(u32));
+  border *at = lm_take(&free, ((size_t)w + 1) * sizeof(border));
+  u64 *total = lm_take(&free, ((size_t)p->w + 1) * sizeof(u64)), *left = lm_take(&free, ((size_t)w + 1) * sizeof(u64));
+  axis ax = make_axis(p->w, w), ay = make_axis(p->h, h);
+  u64 units = (u64)ax.span * (u64)ay.span;
+  float scale = (float)(1.0 / (double)units);
+  for (i32 x = 0; x <= w; x++) at[x] = border_at(ax, x);
+  sum[p->w] = 0; /* the last border falls just behind the row, with no part of it */
+  for (i32 y = 0; y < h; y++) {
+    border a = border_at(ay, y), b = border_at(ay, y + 1);
+    if (b.part == 0) b.pixel--, b.part = ay.cell;
+    sum_rows(p, a, b, ay.cell, sum);
+    float *o = out + (size_t)y * w;
+    if (units < (1u << 23)) { /* a cell of white is below 2^31 */
+      total_u32(sum, p->w, (u32 *)total);
+      cells_u32(sum, (u32 *)total, at, ax.cell, scale, w, (u32 *)left, o);
+    } else {
+      total_u64(sum, p->w, total);
+      cells_u64(sum, total, at, ax.cell, scale, w, left, o);
+    }
+  }
+}
+
+/* RGB = (Y - black) y + (U - 128) u + (V - 128) v, in 1/255, for each lm_colour. */
+typedef struct {
+  float black, y, rv, gu, gv, bu;
+} from_yuv;
+
+static const from_yuv FROM_YUV[4] = {
+    {16.0f, 0.00456621005f, 0.00625892857f, -0.00153632271f, -0.00318810842f, 0.00791071429f},
+    {0.0f, 0.00392156863f, 0.00549803922f, -0.00134955406f, -0.00280053446f, 0.00694901961f},
+    {16.0f, 0.00456621005f, 0.00703035714f, -0.000836269076f, -0.0020898405f, 0.00828392857f},
+    {0.0f, 0.00392156863f, 0.00617568627f, -0.000734604992f, -0.00183578146f, 0.00727686275f},
+};
+
+static inline float unit(float v) { return v > 0.0f ? v < 1.0f ? v : 1.0f : 0.0f; }
+
+void lm_downscale_rgb(const lm_plane *p, i32 layout, i32 colour, float *out, i32 w, i32 h, i32 planar, float *luma,
+                      void *scratch) {
+  u8 *free = scratch;
+  size_t n = (size_t)w * (size_t)h;
+  float *part[3];
+  for (i32 c = 0; c < 3; c++) part[c] = lm_take(&free, n * sizeof(float));
+  for (i32 c = 0; c < 3; c++) lm_downscale(p + c, part[c], w, h, free);
+  const float *restrict a = part[0], *restrict b = part[1], *restrict d = part[2];
+  size_t step = planar ? 1 : 3, next = planar ? n : 1;
+  from_yuv k = FROM_YUV[colour];
+  float *red = out, *green = out + next, *blue = out + 2 * next;
+  if (layout == LM_RGB) {
+    for (size_t i = 0; i < n; i++) {
+      red[i * step] = a[i] * (1.0f / 255.0f);
+      green[i * step] = b[i] * (1.0f / 255.0f);
+      blue[i * step] = d[i] * (1.0f / 255.0f);
+    }
+    for (size_t i = 0; i < n; i++) luma[i] = ((a[i] * 77.0f + b[i] * 150.0f) + d[i] * 29.0f) * (1.0f / 256.0f);
+    return;
+  }
+  for (size_t i = 0; i < n; i++) luma[i] = a[i];
+  for (size_t i = 0; i < n; i++) {
+    float y = (a[i] - k.black) * k.y, u = b[i] - 128.0f, v = d[i] - 128.0f;
+    red[i * step] = unit(y + v * k.rv);
+    green[i * step] = unit((y + u * k.gu) + v * k.gv);
+    blue[i * step] = unit(y + u * k.bu);
+  }
+}

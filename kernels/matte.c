@@ -1,0 +1,173 @@
+/* From the network's alpha to an alpha of the frame's size. */
+#include "rows.h"
+
+/* Still areas (small change) move a part of the way, moving ones (change of 0.3 and
+ * more) all of it at once. */
+static const float STILL = 0.4f, PER_CHANGE = 2.0f;
+
+void lm_temporal(const float *restrict alpha, const float *restrict before, float *restrict out, i32 n) {
+  for (i32 i = 0; i < n; i++) {
+    float change = alpha[i] - before[i];
+    float part = STILL + PER_CHANGE * (change < 0.0f ? -change : change);
+    out[i] = before[i] + change * (part < 1.0f ? part : 1.0f);
+  }
+}
+
+/* A part is a 4-connected set of alpha above FAINT; its size counts alpha, so that faint
+ * ghosts weigh little. */
+static const float FAINT = 0.1f;
+
+void lm_keep_largest(const float *alpha, float *out, i32 w, i32 h, float smallest_part, void *scratch) {
+  u8 *free = scratch;
+  i32 n = w * h, parts = 0;
+  i32 *label = lm_take(&free, (size_t)n * sizeof(i32));
+  i32 *stack = lm_take(&free, (size_t)n * sizeof(i32));
+  float *size = lm_take(&free, (size_t)(n / 2 + 2) * sizeof(float)); /* no two parts touch */
+  float largest = 0.0f;
+  for (i32 i = 0; i < n; i++) label[i] = -1;
+  for (i32 seed = 0; seed < n; seed++) {
+    if (label[seed] >= 0 || !(alpha[seed] > FAINT)) continue;
+    i32 top = 0;
+    float sum = 0.0f;
+    label[seed] = parts;
+    stack[top++] = seed;
+    while (top) {
+      i32 i = stack[--top], x = i % w, y = i / w;
+      sum += alpha[i];
+      const i32 near[4] = {x > 0 ? i - 1 : -1, x + 1 < w ? i + 1 : -1, y > 0 ? i - w : -1, y + 1 < h ? i + w : -1};
+      for (i32 k = 0; k < 4; k++) {
+        i32 j = near[k];
+        if (j < 0 || label[j] >= 0 || !(alpha[j] > FAINT)) continue;
+        label[j] = parts;
+        stack[top++] = j;
+      }
+    }
+    size[parts++] = sum;
+    if (sum > largest) largest = sum;
+  }
+  for (i32 i = 0; i < n; i++) {
+    float share = label[i] < 0 ? largest : size[label[i]];
+    out[i] = share >= smallest_part * largest ? alpha[i] : 0.0f;
+  }
+}
+
+enum { MAX_RADIUS = 16 };
+
+/* Sum of n neighbours, left to right; n is known where this is inlined. */
+static inline void sum_right(const float *restrict row, i32 n, float share, i32 w, float *restrict out) {
+  for (i32 x = 0; x < w; x++) {
+    float sum = row[x];
+    for (i32 k = 1; k < n; k++) sum += row[x + k];
+    out[x] = sum * share;
+  }
+}
+
+static void move_down(float *restrict sum, const float *restrict in, const float *restrict gone, i32 w) {
+  for (i32 x = 0; x < w; x++) sum[x] += in[x] - gone[x];
+}
+
+/* Mean over (2r+1)^2, edges repeated: a sum of rows that moves down, then neighbours. */
+static void box(const float *s, float *out, i32 w, i32 h, i32 r, float *row) {
+  float share = 1.0f / (float)((2 * r + 1) * (2 * r + 1));
+  float *restrict v = row + r;
+  for (i32 x = 0; x < w; x++) v[x] = s[x] * (float)(r + 1);
+  for (i32 j = 1; j <= r; j++) {
+    const float *restrict line = s + (size_t)lm_min(j, h - 1) * w;
+    for (i32 x = 0; x < w; x++) v[x] += line[x];
+  }
+  for (i32 y = 0; y < h; y++) {
+    if (y) move_down(v, s + (size_t)lm_min(y + r, h - 1) * w, s + (size_t)lm_max(y - r - 1, 0) * w, w);
+    for (i32 k = 0; k < r; k++) row[k] = v[0], v[w + k] = v[w - 1];
+    float *o = out + (size_t)y * w;
+    switch (r) {
+      case 1: sum_right(row, 3, share, w, o); break;
+      case 2: sum_right(row, 5, share, w, o); break;
+      case 3: sum_right(row, 7, share, w, o); break;
+      case 4: sum_right(row, 9, share, w, o); break;
+      default: sum_right(row, 2 * r + 1, share, w, o);
+    }
+  }
+}
+
+/* Steepest slope, in alpha a whole range of luma: steeper ones follow noise, and 6 keeps
+ * every sum of lm_apply_guided in 16 bits. */
+static const float STEEPEST = 6.0f;
+
+static inline i16 q10(float v) {
+  float scaled = v * 1024.0f;
+  scaled = scaled > 7200.0f ? 7200.0f : scaled < -7200.0f ? -7200.0f : scaled;
+  return (i16)(i32)(scaled + (scaled < 0.0f ? -0.5f : 0.5f));
+}
+
+void lm_guided(const float *guide, const float *alpha, i32 w, i32 h, i32 radius, float epsilon, i16 *restrict slope,
+               i16 *restrict offset, void *scratch) {
+  u8 *free = scratch;
+  size_t n = (size_t)w * (size_t)h;
+  float *m[6], *row = lm_take(&free, (size_t)(w + 2 * MAX_RADIUS) * sizeof(float));
+  for (i32 k = 0; k < 6; k++) m[k] = lm_take(&free, n * sizeof(float));
+  float *restrict i1 = m[0], *restrict ip = m[1], *restrict ii = m[2];
+  for (size_t i = 0; i < n; i++) {
+    i1[i] = guide[i] * (1.0f / 255.0f);
+    ip[i] = i1[i] * alpha[i];
+    ii[i] = i1[i] * i1[i];
+  }
+  box(m[1], m[3], w, h, radius, row); /* mean of guide x alpha */
+  box(m[2], m[4], w, h, radius, row); /* mean of guide^2 */
+  box(m[0], m[1], w, h, radius, row); /* mean of guide */
+  box(alpha, m[2], w, h, radius, row); /* mean of alpha */
+  float *restrict mean_i = m[1], *restrict mean_p = m[2], *restrict mean_ip = m[3], *restrict mean_ii = m[4];
+  float *restrict a = m[0], *restrict b = m[5];
+  for (size_t i = 0; i < n; i++) {
+    float k = (mean_ip[i] - mean_i[i] * mean_p[i]) / ((mean_ii[i] - mean_i[i] * mean_i[i]) + epsilon);
+    k = k > STEEPEST ? STEEPEST : k < -STEEPEST ? -STEEPEST : k;
+    a[i] = k;
+    b[i] = mean_p[i] - k * mean_i[i];
+  }
+  box(m[0], m[3], w, h, radius, row);
+  box(m[5], m[4], w, h, radius, row);
+  for (size_t i = 0; i < n; i++) {
+    slope[i] = q10(m[3][i] * (256.0f / 255.0f)); /* luma comes as a part of 256 */
+    offset[i] = q10(m[4][i]);
+  }
+}
+
+/* Alpha in Q12, 0..4096, as a byte, rounded to nearest. */
+static inline u8 alpha_byte(i16 v) {
+  v = v < 0 ? 0 : v > 4096 ? 4096 : v;
+  return (u8)lm_mulh((i16)(4 * (v + 8)), 4 * 255);
+}
+
+static void apply_row(const i16 *restrict a, const i16 *restrict b, const u8 *restrict light, i16 gain, i32 w,
+                      u8 *restrict out) {
+  for (i32 x = 0; x < w; x++) {
+    i16 v = (i16)(lm_mulh((i16)(4 * a[x]), (i16)(light[x] << 7)) + 2 * b[x]); /* Q11 */
+    v = v < 0 ? 0 : v > 2048 ? 2048 : v;
+    out[x] = alpha_byte((i16)(2048 + lm_mulh((i16)((v - 1024) * 16), gain))); /* Q12, steeper about one half */
+  }
+}
+
+void lm_apply_guided(const i16 *slope, const i16 *offset, i32 w, i32 h, const lm_plane *luma, i32 gain_q13, u8 *alpha,
+                     void *scratch) {
+  u8 *free = scratch;
+  rows16 slopes = rows16_make(slope, w, w, h, luma->w, luma->h, &free);
+  rows16 offsets = rows16_make(offset, w, w, h, luma->w, luma->h, &free);
+  for (i32 y = 0; y < luma->h; y++)
+    apply_row(rows16_at(&slopes, y), rows16_at(&offsets, y), luma->data + (ptrdiff_t)y * luma->stride, (i16)gain_q13,
+              luma->w, alpha + (size_t)y * luma->w);
+}
+
+static void bytes_row(const i16 *restrict v, i32 w, u8 *restrict out) {
+  for (i32 x = 0; x < w; x++) out[x] = alpha_byte(v[x]);
+}
+
+void lm_upsample(const float *alpha, i32 w, i32 h, lm_out out, void *scratch) {
+  u8 *free = scratch;
+  size_t n = (size_t)w * (size_t)h;
+  i16 *small = lm_take(&free, n * sizeof(i16));
+  for (size_t i = 0; i < n; i++) {
+    float v = alpha[i] > 0.0f ? alpha[i] < 1.0f ? alpha[i] : 1.0f : 0.0f;
+    small[i] = (i16)(i32)(v * 4096.0f + 0.5f);
+  }
+  rows16 rows = rows16_make(small, w, w, h, out.w, out.h, &free);
+  for (i32 y = 0; y < out.h; y++) bytes_row(rows16_at(&rows, y), out.w, out.data + (size_t)y * out.w);
+}

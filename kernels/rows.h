@@ -1,0 +1,63 @@
+/* A plane stretched over a picture row by row, each source row stretched once. Made for
+ * samples of 8 and of 16 bits from one text. */
+#ifndef LM_ROWS_H
+#define LM_ROWS_H
+
+#include "common.h"
+
+#define LM_ROWS(NAME, T, EXPAND, MIX)                                                                    \
+  typedef struct {                                                                                       \
+    const T *data;                                                                                       \
+    ptrdiff_t pitch; /* in samples */                                                                    \
+    i32 n, w;                                                                                            \
+    lm_axis axis;                                                                                        \
+    T *row[2], *mixed;                                                                                   \
+    i32 have[2], same;                                                                                   \
+  } NAME;                                                                                                \
+                                                                                                         \
+  /* n x m samples over w x h; `free` gives memory for three rows. */                                    \
+  static inline NAME NAME##_make(const T *data, ptrdiff_t pitch, i32 n, i32 m, i32 w, i32 h, u8 **free) { \
+    NAME r = {data, pitch, n, w, lm_stretch(m, h), {0, 0}, 0, {-1, -1}, n == w && m == h};              \
+    if (r.same) return r;                                                                                \
+    for (i32 k = 0; k < 2; k++) r.row[k] = lm_take(free, ((size_t)w + 16) * sizeof(T));                  \
+    r.mixed = lm_take(free, (size_t)w * sizeof(T));                                                      \
+    return r;                                                                                            \
+  }                                                                                                      \
+                                                                                                         \
+  static inline const T *NAME##_stretched(NAME *r, i32 i) {                                              \
+    i32 k = i & 1;                                                                                       \
+    if (r->have[k] != i) {                                                                               \
+      EXPAND(r->data + i * r->pitch, r->n, r->row[k], r->w);                                             \
+      r->have[k] = i;                                                                                    \
+    }                                                                                                    \
+    return r->row[k];                                                                                    \
+  }                                                                                                      \
+                                                                                                         \
+  /* Row y of the picture; valid until the next call. */                                                 \
+  static inline const T *NAME##_at(NAME *r, i32 y) {                                                     \
+    if (r->same) return r->data + y * r->pitch;                                                          \
+    i32 at = lm_position(r->axis, y), i = at >> 16;                                                      \
+    const T *above = NAME##_stretched(r, i);                                                             \
+    const T *below = at < r->axis.last ? NAME##_stretched(r, i + 1) : above;                             \
+    MIX(above, below, at & 0xffff, r->w, r->mixed);                                                      \
+    return r->mixed;                                                                                     \
+  }
+
+static inline void lm_mix_u8(const u8 *restrict a, const u8 *restrict b, i32 part, i32 w, u8 *restrict out) {
+  u16 t = (u16)(part >> 8);
+  LM_EACH(w, lm_store(out + x, (lm_load(a + x, n) * (u16)(256 - t) + lm_load(b + x, n) * t + 128) >> 8, n););
+}
+
+static inline void lm_mix_i16(const i16 *restrict a, const i16 *restrict b, i32 part, i32 w, i16 *restrict out) {
+  i16 t = (i16)(part >> 1); /* Q15 */
+  for (i32 x = 0; x < w; x++) out[x] = lm_lerp(a[x], b[x], t);
+}
+
+LM_ROWS(rows8, u8, lm_expand_u8, lm_mix_u8)
+LM_ROWS(rows16, i16, lm_expand_i16, lm_mix_i16)
+
+static inline rows8 rows8_of(const lm_plane *p, i32 w, i32 h, u8 **free) {
+  return rows8_make(p->data, p->stride, p->w, p->h, w, h, free);
+}
+
+#endif

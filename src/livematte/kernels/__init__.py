@@ -1,0 +1,161 @@
+"""The per-pixel work, as functions of arrays.
+
+Compiled from `kernels/*.c`; the NumPy oracle `reference.py` has the same functions and
+replaces them where LIVEMATTE_KERNELS=reference is set. What each computes is said in
+docs/spec/kernels.md. Arrays that come in are not modified and not kept; those that go
+out are new. Shapes are the caller's to check: this is inside the border.
+"""
+
+from __future__ import annotations
+
+import os
+from types import ModuleType
+
+import numpy as np
+import numpy.typing as npt
+
+from livematte._errors import OptionError
+from livematte._frame import F32, U8, ColorMatrix, ColorRange, PixelFormat, Planes, Size
+
+I16 = npt.NDArray[np.int16]
+
+
+def _choose() -> ModuleType:
+    if os.environ.get("LIVEMATTE_KERNELS") == "reference":
+        from livematte.kernels import reference
+
+        return reference
+    from livematte.kernels import compiled
+
+    return compiled
+
+
+_backend: ModuleType | None = None
+
+
+def backend() -> ModuleType:
+    """The implementation in use, loaded on first use."""
+    global _backend
+    if _backend is None:
+        _backend = _choose()
+    return _backend
+
+
+def variant() -> str:
+    """Which build runs here: `avx512`, `avx2`, `baseline` or `reference`."""
+    return str(backend().VARIANT)
+
+
+def black(format: PixelFormat, range: ColorRange) -> tuple[int, int]:
+    """Code values of black: of the first plane, and of the other two."""
+    if format is PixelFormat.RGB:
+        return 0, 0
+    return (16 if range is ColorRange.LIMITED else 0), 128
+
+
+def rgb_to_planes(rgb: U8, format: PixelFormat, matrix: ColorMatrix, range: ColorRange) -> Planes:
+    """RGB (h, w, 3) uint8, C-contiguous, as three planes."""
+    return backend().rgb_to_planes(rgb, format, matrix, range)  # type: ignore[no-any-return]
+
+
+def planes_to_rgb(planes: Planes, format: PixelFormat, matrix: ColorMatrix, range: ColorRange) -> U8:
+    """Three planes as RGB (h, w, 3) uint8; half-size chroma is repeated."""
+    return backend().planes_to_rgb(planes, format, matrix, range)  # type: ignore[no-any-return]
+
+
+def luma(planes: Planes) -> U8:
+    """Luma (h, w) uint8 of three RGB planes, full-range BT.601."""
+    return backend().luma(planes)  # type: ignore[no-any-return]
+
+
+def downscale(plane: U8, size: Size) -> F32:
+    """Area means of a plane at `size`, float32 in 0-255, (h, w)."""
+    return backend().downscale(plane, size)  # type: ignore[no-any-return]
+
+
+def downscale_rgb(
+    planes: Planes, format: PixelFormat, matrix: ColorMatrix, range: ColorRange, size: Size, planar: bool
+) -> tuple[F32, F32]:
+    """Area means as RGB float32 in 0-1, (h, w, 3), or (3, h, w) if `planar`; and their
+    luma float32 in 0-255, (h, w)."""
+    return backend().downscale_rgb(planes, format, matrix, range, size, planar)  # type: ignore[no-any-return]
+
+
+def temporal(alpha: F32, before: F32) -> F32:
+    """Alpha moved towards `alpha` from `before`: partly where still, wholly where moving."""
+    return backend().temporal(alpha, before)  # type: ignore[no-any-return]
+
+
+def keep_largest(alpha: F32, smallest_part: float) -> F32:
+    """Alpha without the connected parts smaller than `smallest_part` of the largest."""
+    return backend().keep_largest(alpha, smallest_part)  # type: ignore[no-any-return]
+
+
+def guided(guide: F32, alpha: F32, radius: int, epsilon: float) -> tuple[I16, I16]:
+    """Slope and offset (h, w) int16 Q10 of the guided filter of `alpha` by `guide` (0-255)."""
+    return backend().guided(guide, alpha, radius, epsilon)  # type: ignore[no-any-return]
+
+
+STEEPEST_GAIN = 4.0
+"""Gain of alpha about one half at softness 0: edges a quarter as wide."""
+
+
+def apply_guided(slope: I16, offset: I16, luma: U8, softness: float) -> U8:
+    """Alpha (h, w) uint8 at the luma's size from stretched slope and offset."""
+    gain = 1.0 + (STEEPEST_GAIN - 1.0) * (1.0 - softness) ** 2
+    return backend().apply_guided(slope, offset, luma, min(round(gain * 8192), 32767))  # type: ignore[no-any-return]
+
+
+def upsample(alpha: F32, size: Size) -> U8:
+    """Alpha float32 0-1 stretched to `size` as uint8."""
+    return backend().upsample(alpha, size)  # type: ignore[no-any-return]
+
+
+def cell_grid(sigma_px: float) -> tuple[int, float]:
+    """Cells to blur in: side of a cell in pixels, and sigma in cells.
+
+    The side is the largest power of two at which the Gaussian still spans 1.6 cells, so
+    that stretching the cells back leaves no grid; what the cells and the stretching blur
+    by themselves (variances of 1/12 and 1/6 cell) is taken off.
+    """
+    reduce = 2
+    while reduce < 16 and sigma_px / (2 * reduce) >= 1.6:
+        reduce *= 2
+    cells = sigma_px / reduce
+    return reduce, min(max(cells * cells - 0.25, 0.04) ** 0.5, 20.0)
+
+
+def blur_plate(planes: Planes, format: PixelFormat, alpha: U8, sigma_px: float) -> Planes:
+    """The room without the person, blurred: three full planes of reduced size."""
+    reduce, sigma = cell_grid(sigma_px)
+    return backend().blur_plate(planes, format, alpha, reduce, sigma)  # type: ignore[no-any-return]
+
+
+RIM_OF_HEIGHT = 0.012
+"""How far, as part of the shorter side, colours at the rim are looked for: 9 pixels at
+720p, somewhat more than the band in which the matte is neither 0 nor 1."""
+
+
+def foreground(planes: Planes, format: PixelFormat, alpha: U8) -> Planes:
+    """The person's estimated colour: the frame where alpha is 1, without room below."""
+    reduce, sigma = cell_grid(RIM_OF_HEIGHT * min(alpha.shape))
+    return backend().foreground(planes, format, alpha, reduce, sigma)  # type: ignore[no-any-return]
+
+
+WRAP_OF_HEIGHT = 0.015
+"""Reach of wrapped light as part of the shorter side: 11 pixels at 720p."""
+
+
+def composite(foreground: Planes, format: PixelFormat, alpha: U8, plate: Planes, light_wrap: float) -> Planes:
+    """`foreground` over `plate` by `alpha` (uint8, frame size); the plate is stretched."""
+    if light_wrap <= 0:
+        return backend().composite(foreground, format, alpha, plate, None)  # type: ignore[no-any-return]
+    reduce, sigma = cell_grid(WRAP_OF_HEIGHT * min(alpha.shape))
+    light = backend().wrap_map(plate, format, alpha, reduce, sigma, light_wrap)
+    return backend().composite(foreground, format, alpha, plate, light)  # type: ignore[no-any-return]
+
+
+def check_backend(name: str, known: list[str]) -> None:
+    """Refuse a value of LIVEMATTE_KERNELS that names no build."""
+    if name not in known:
+        raise OptionError(f"LIVEMATTE_KERNELS must be one of {', '.join(known)}, got {name!r}")

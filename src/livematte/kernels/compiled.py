@@ -1,0 +1,258 @@
+"""The compiled kernels through ctypes, which releases the GIL. Same functions as `reference.py`."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from livematte._errors import LoadError, OptionError
+from livematte._frame import F32, U8, ColorMatrix, ColorRange, PixelFormat, Planes, Size
+
+I16 = npt.NDArray[np.int16]
+
+FOLDER = Path(__file__).parent / "lib"
+LEVELS = ("baseline", "avx2", "avx512")
+"""Builds by lm_cpu_level()."""
+
+LAYOUTS = {PixelFormat.I420: 0, PixelFormat.I444: 1, PixelFormat.RGB: 2}
+
+
+class _Plane(ctypes.Structure):
+    _fields_ = (("data", ctypes.c_void_p), ("stride", ctypes.c_ssize_t), ("w", ctypes.c_int32), ("h", ctypes.c_int32))
+
+
+class _Out(ctypes.Structure):
+    _fields_ = (("data", ctypes.c_void_p), ("w", ctypes.c_int32), ("h", ctypes.c_int32))
+
+
+_PLANE, _OUT = ctypes.POINTER(_Plane), ctypes.POINTER(_Out)
+_P, _I, _F = ctypes.c_void_p, ctypes.c_int32, ctypes.c_float
+
+SIGNATURES: dict[str, tuple[Any, ...]] = {
+    "lm_rgb_to_planes": (_P, _I, _I, _I, _I, _P, _P, _P),
+    "lm_planes_to_rgb": (_PLANE, _I, _I, _P),
+    "lm_luma": (_PLANE, _P),
+    "lm_downscale": (_PLANE, _P, _I, _I, _P),
+    "lm_downscale_rgb": (_PLANE, _I, _I, _P, _I, _I, _I, _P, _P),
+    "lm_temporal": (_P, _P, _P, _I),
+    "lm_keep_largest": (_P, _P, _I, _I, _F, _P),
+    "lm_guided": (_P, _P, _I, _I, _I, _F, _P, _P, _P),
+    "lm_apply_guided": (_P, _P, _I, _I, _PLANE, _I, _P, _P),
+    "lm_upsample": (_P, _I, _I, _Out, _P),
+    "lm_blur_plate": (_PLANE, _I, _P, _I, _F, _OUT, _P),
+    "lm_foreground": (_PLANE, _I, _P, _I, _F, ctypes.POINTER(_P), _P),
+    "lm_wrap_map": (_PLANE, _I, _P, _I, _I, _F, _F, _OUT, _P, _P),
+    "lm_composite": (_PLANE, _I, _P, _PLANE, _PLANE, _PLANE, ctypes.POINTER(_P), _P),
+}
+
+
+def _open() -> tuple[ctypes.CDLL, str]:
+    suffix = {"darwin": ".dylib", "win32": ".dll"}.get(sys.platform, ".so")
+    found = {name: path for name in LEVELS if (path := FOLDER / f"livematte-{name}{suffix}").exists()}
+    if "baseline" not in found:
+        raise LoadError(
+            f"the compiled kernels are missing from {FOLDER}; install a wheel of livematte for this platform, "
+            f"or run `python kernels/build.py` in a checkout"
+        )
+    wanted = os.environ.get("LIVEMATTE_KERNELS")
+    if wanted is not None and wanted not in found:
+        raise OptionError(f"LIVEMATTE_KERNELS must be one of {', '.join([*found, 'reference'])}, got {wanted!r}")
+    try:
+        baseline = ctypes.CDLL(str(found["baseline"]))
+        level = baseline.lm_cpu_level()
+        variant = wanted or next(name for name in reversed(LEVELS[: level + 1]) if name in found)
+        library = baseline if variant == "baseline" else ctypes.CDLL(str(found[variant]))
+    except OSError as exc:
+        raise LoadError(f"the compiled kernels in {FOLDER} do not load on this machine: {exc}") from exc
+    for name, arguments in SIGNATURES.items():
+        function = getattr(library, name)
+        function.argtypes, function.restype = arguments, None
+    library.lm_scratch_bytes.argtypes = (_I, _I)
+    library.lm_scratch_bytes.restype = ctypes.c_size_t
+    return library, variant
+
+
+_lib, VARIANT = _open()
+
+
+class _Scratch(threading.local):
+    """Working memory of a thread: not state, nothing in it outlives a call."""
+
+    memory = np.empty(0, np.uint8)
+
+
+_scratch = _Scratch()
+
+
+def _work(width: int, height: int) -> int:
+    """Address of enough scratch for pictures of this size."""
+    needed = _lib.lm_scratch_bytes(width, height) + 64
+    if _scratch.memory.size < needed:
+        _scratch.memory = np.empty(needed, np.uint8)
+    return (_address(_scratch.memory) + 63) & ~63
+
+
+def _address(array: npt.NDArray[Any]) -> int:
+    return array.__array_interface__["data"][0]  # type: ignore[no-any-return]
+
+
+def _plane(array: U8) -> _Plane:
+    height, width = array.shape
+    return _Plane(_address(array), array.strides[0], width, height)
+
+
+def _planes(planes: Planes) -> Any:
+    return (_Plane * 3)(*map(_plane, planes))
+
+
+def _pointers(planes: Planes) -> Any:
+    return (_P * 3)(*map(_address, planes))
+
+
+def _outs(planes: Planes) -> Any:
+    return (_Out * 3)(*(_Out(_address(p), p.shape[1], p.shape[0]) for p in planes))
+
+
+def _like(planes: Planes) -> Planes:
+    return tuple(np.empty(p.shape, np.uint8) for p in planes)  # type: ignore[return-value]
+
+
+def _colour(matrix: ColorMatrix, range: ColorRange) -> int:
+    return 2 * (matrix is ColorMatrix.BT709) + (range is ColorRange.FULL)
+
+
+def rgb_to_planes(rgb: U8, format: PixelFormat, matrix: ColorMatrix, range: ColorRange) -> Planes:
+    height, width, _ = rgb.shape
+    shift = format.chroma_shift
+    chroma = ((height + shift) >> shift, (width + shift) >> shift)
+    planes: Planes = (np.empty((height, width), np.uint8), np.empty(chroma, np.uint8), np.empty(chroma, np.uint8))
+    _lib.lm_rgb_to_planes(
+        _address(rgb), width, height, LAYOUTS[format], _colour(matrix, range), *map(_address, planes)
+    )
+    return planes
+
+
+def planes_to_rgb(planes: Planes, format: PixelFormat, matrix: ColorMatrix, range: ColorRange) -> U8:
+    rgb = np.empty((*planes[0].shape, 3), np.uint8)
+    _lib.lm_planes_to_rgb(_planes(planes), LAYOUTS[format], _colour(matrix, range), _address(rgb))
+    return rgb
+
+
+def luma(planes: Planes) -> U8:
+    out = np.empty(planes[0].shape, np.uint8)
+    _lib.lm_luma(_planes(planes), _address(out))
+    return out
+
+
+def downscale(plane: U8, size: Size) -> F32:
+    out = np.empty((size.height, size.width), np.float32)
+    work = _work(max(size.width, plane.shape[1]), max(size.height, plane.shape[0]))
+    _lib.lm_downscale(ctypes.byref(_plane(plane)), _address(out), size.width, size.height, work)
+    return out
+
+
+def downscale_rgb(
+    planes: Planes, format: PixelFormat, matrix: ColorMatrix, range: ColorRange, size: Size, planar: bool
+) -> tuple[F32, F32]:
+    out = np.empty((3, size.height, size.width) if planar else (size.height, size.width, 3), np.float32)
+    height, width = planes[0].shape
+    luma = np.empty((size.height, size.width), np.float32)
+    _lib.lm_downscale_rgb(
+        _planes(planes), LAYOUTS[format], _colour(matrix, range), _address(out), size.width, size.height, planar,
+        _address(luma), _work(max(2 * size.width, width), max(2 * size.height, height)),
+    )  # fmt: skip
+    return out, luma
+
+
+def temporal(alpha: F32, before: F32) -> F32:
+    out = np.empty(alpha.shape, np.float32)
+    _lib.lm_temporal(_address(alpha), _address(before), _address(out), alpha.size)
+    return out
+
+
+def keep_largest(alpha: F32, smallest_part: float) -> F32:
+    out = np.empty(alpha.shape, np.float32)
+    height, width = alpha.shape
+    _lib.lm_keep_largest(_address(alpha), _address(out), width, height, smallest_part, _work(2 * width, 2 * height))
+    return out
+
+
+def guided(guide: F32, alpha: F32, radius: int, epsilon: float) -> tuple[I16, I16]:
+    height, width = alpha.shape
+    slope, offset = np.empty(alpha.shape, np.int16), np.empty(alpha.shape, np.int16)
+    _lib.lm_guided(
+        _address(guide), _address(alpha), width, height, radius, epsilon, _address(slope), _address(offset),
+        _work(2 * width, 2 * height),
+    )  # fmt: skip
+    return slope, offset
+
+
+def apply_guided(slope: I16, offset: I16, luma: U8, gain_q13: int) -> U8:
+    height, width = slope.shape
+    out = np.empty(luma.shape, np.uint8)
+    _lib.lm_apply_guided(
+        _address(slope), _address(offset), width, height, ctypes.byref(_plane(luma)), gain_q13, _address(out),
+        _work(luma.shape[1], luma.shape[0]),
+    )  # fmt: skip
+    return out
+
+
+def upsample(alpha: F32, size: Size) -> U8:
+    height, width = alpha.shape
+    out = np.empty((size.height, size.width), np.uint8)
+    work = _work(max(size.width, 2 * width), max(size.height, 2 * height))
+    _lib.lm_upsample(_address(alpha), width, height, _Out(_address(out), size.width, size.height), work)
+    return out
+
+
+def blur_plate(planes: Planes, format: PixelFormat, alpha: U8, reduce: int, sigma: float) -> Planes:
+    height, width = alpha.shape
+    cells = (-(-height // reduce), -(-width // reduce))
+    out: Planes = tuple(np.empty(cells, np.uint8) for _ in range(3))  # type: ignore[assignment]
+    _lib.lm_blur_plate(
+        _planes(planes), LAYOUTS[format], _address(alpha), reduce, sigma, _outs(out), _work(width, height)
+    )
+    return out
+
+
+def foreground(planes: Planes, format: PixelFormat, alpha: U8, reduce: int, sigma: float) -> Planes:
+    height, width = alpha.shape
+    out = _like(planes)
+    _lib.lm_foreground(
+        _planes(planes), LAYOUTS[format], _address(alpha), reduce, sigma, _pointers(out), _work(width, height)
+    )
+    return out
+
+
+def wrap_map(
+    plate: Planes, format: PixelFormat, alpha: U8, reduce: int, sigma: float, strength: float
+) -> tuple[Planes, U8]:
+    height, width = alpha.shape
+    cells = (-(-height // reduce), -(-width // reduce))
+    light: Planes = tuple(np.empty(cells, np.uint8) for _ in range(3))  # type: ignore[assignment]
+    share = np.empty(cells, np.uint8)
+    _lib.lm_wrap_map(
+        _planes(plate), LAYOUTS[format], _address(alpha), width, height, sigma, strength, _outs(light),
+        _address(share), _work(width, height),
+    )  # fmt: skip
+    return light, share
+
+
+def composite(
+    foreground: Planes, format: PixelFormat, alpha: U8, plate: Planes, light: tuple[Planes, U8] | None
+) -> Planes:
+    height, width = alpha.shape
+    out = _like(foreground)
+    glow, share = (_planes(light[0]), ctypes.byref(_plane(light[1]))) if light else (None, None)
+    _lib.lm_composite(
+        _planes(foreground), LAYOUTS[format], _address(alpha), _planes(plate), glow, share, _pointers(out),
+        _work(width, height),
+    )  # fmt: skip
+    return out
