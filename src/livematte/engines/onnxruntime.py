@@ -94,24 +94,22 @@ def _one_line(exc: BaseException) -> str:
     return " ".join(str(exc).split())
 
 
-def _converted(graph: Path) -> bytes:
-    """The ONNX form of a .tflite file, made once for each content and kept in the cache."""
+def _load_converted(data: bytes, graph: Path, threads: int) -> OnnxRuntime:
+    """A .tflite graph, converted once for each content and kept in the cache."""
     from livematte.engines import _tflite_to_onnx
 
-    data = graph.read_bytes()
-    digest = hashlib.sha256(data).hexdigest()
-    name = f"{graph.stem}-{digest[:16]}-v{_tflite_to_onnx.VERSION}.onnx"
+    name = f"{graph.stem}-{hashlib.sha256(data).hexdigest()[:16]}-v{_tflite_to_onnx.VERSION}.onnx"
     cached = _weights.cache_dir() / "converted" / name
     try:
-        return cached.read_bytes()
-    except OSError:
-        pass  # not there yet
+        return OnnxRuntime(cached.read_bytes(), graph, threads)
+    except (OSError, LoadError):
+        pass  # not there yet, or harmed: make it (again)
     model = _tflite_to_onnx.convert(data, str(graph))
     try:
         _write_atomically(cached, model)
     except OSError:
         pass  # a cache that cannot be written only costs the conversion next time
-    return model
+    return OnnxRuntime(model, graph, threads)
 
 
 def _write_atomically(path: Path, data: bytes) -> None:
@@ -142,7 +140,9 @@ def create(argument: str | None, *, graph: Path, threads: int | None = None) -> 
     if not installed():
         raise MissingExtra('ONNX Runtime is not installed: pip install "onnxruntime>=1.20"')
     try:
-        data = _converted(graph) if graph.suffix == ".tflite" else graph.read_bytes()
+        data = graph.read_bytes()
     except OSError as exc:
         raise LoadError(f"cannot read {graph}: {exc.strerror or exc}") from exc
+    if graph.suffix == ".tflite":
+        return _load_converted(data, graph, threads or DEFAULT_THREADS)
     return OnnxRuntime(data, graph, threads or DEFAULT_THREADS)
