@@ -68,9 +68,10 @@ class KernelsHook(BuildHookInterface):  # type: ignore[type-arg]
 
 def build(root: Path) -> Any:
     """`build(target, folder) -> list[Path]` of kernels/build.py, which is no package."""
-    spec = importlib.util.spec_from_file_location("livematte_kernels_build", root / "kernels" / "build.py")
-    if spec is None or spec.loader is None:
-        raise FileNotFoundError(f"{root / 'kernels' / 'build.py'} is missing: build from a complete checkout or sdist")
+    path = root / "kernels" / "build.py"
+    spec = importlib.util.spec_from_file_location("livematte_kernels_build", path)
+    if spec is None or spec.loader is None or not path.is_file():
+        raise FileNotFoundError(f"{path} is missing: build from a complete checkout or from the source package")
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module
     spec.loader.exec_module(module)

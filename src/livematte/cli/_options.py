@@ -68,7 +68,7 @@ class LookOptions:
 def expand(command: Callable[..., Any]) -> Callable[..., Any]:
     """Let typer see the fields of `command`'s dataclass parameters as options of their own."""
     hints = get_type_hints(command, include_extras=True)
-    groups = {name: kind for name, kind in hints.items() if is_dataclass(kind)}
+    groups: dict[str, Any] = {name: kind for name, kind in hints.items() if is_dataclass(kind)}
     parameters = []
     for name, parameter in inspect.signature(command).parameters.items():
         if name in groups:
@@ -85,7 +85,7 @@ def expand(command: Callable[..., Any]) -> Callable[..., Any]:
 
     collected.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     collected.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
-    del collected.__wrapped__  # type: ignore[attr-defined]  # or inspect would look through to `command`
+    del collected.__wrapped__  # or inspect would look through to `command`
     return collected
 
 
