@@ -1,0 +1,212 @@
+"""Every registered model, with every engine that is here, keeps the promises of `Segmenter`."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from livematte import _registry, _weights
+from livematte._errors import InferenceError, UnknownName, WeightsError
+from livematte._frame import Frame, PixelFormat
+from livematte._stages import Segmenter
+
+U8 = npt.NDArray[np.uint8]
+Shared = Callable[[str], Path]
+
+NAMES = _registry.names("models")
+ENGINES = _registry.names("engines")
+SPECS = {s.name: s for name in NAMES for s in getattr(_registry.load("models", name), "SPECS", {}).values()}
+ODD_SIZES = [(1, 1), (1, 7), (7, 1), (2, 3), (145, 257), (719, 1279)]
+"""Heights and widths of frames: the least, odd ones, and a little off the network's own."""
+ROUNDS = 6
+
+
+def weights_of(model: str, shared: Shared) -> Path | None:
+    """None for weights in the package; else the published file, from the shared folder."""
+    file = SPECS[model].files[0]
+    return None if file.url is None else shared(f"weights/{file.path}")
+
+
+def load(model: str, engine: str, shared: Shared) -> Segmenter:
+    if engine != "auto" and not _registry.load("engines", engine).installed():
+        pytest.skip(f"the runtime of {engine} is not installed")
+    segmenter: Segmenter = _registry.create("models", model, engine=engine, weights=weights_of(model, shared))
+    return segmenter
+
+
+@pytest.fixture(params=[(m, e) for m in SPECS for e in ENGINES], ids="-".join)
+def segmenter(request: pytest.FixtureRequest, shared: Shared) -> Iterator[Segmenter]:
+    segmenter = load(*request.param, shared)
+    yield segmenter
+    segmenter.close()
+
+
+def noise(height: int, width: int, kind: PixelFormat = PixelFormat.I420, pts: int = 0) -> Frame:
+    rgb = np.random.default_rng(height * 10_000 + width).integers(0, 256, (height, width, 3), np.uint8)
+    return Frame.from_rgb(rgb, kind, pts=pts)
+
+
+def test_every_model_has_specs() -> None:
+    assert {"livematte", "mediapipe"} <= set(NAMES)
+    assert {name.partition(":")[0] for name in SPECS} == set(NAMES)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_importing_the_module_loads_no_engine(name: str) -> None:
+    code = (
+        "import sys\n"
+        "from livematte import _registry\n"
+        "before = set(sys.modules)\n"
+        f"_registry.load('models', {name!r})\n"
+        "new = {m.partition('.')[0] for m in set(sys.modules) - before} - {'livematte'}\n"
+        "print(sorted(new - sys.stdlib_module_names))\n"
+    )
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert out == "[]\n"
+
+
+@pytest.mark.parametrize("spec", SPECS.values(), ids=SPECS)
+def test_spec_says_what_users_must_know(spec: Any) -> None:
+    assert spec.licence
+    assert spec.source
+    assert spec.summary
+    assert spec.commercial in (True, False, None)
+    assert spec.files
+    for file in spec.files:
+        assert len(file.sha256) == 64
+        assert file.size_bytes > 0
+        assert file.url is None or file.url.startswith("https://")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_unknown_tag_is_answered_with_the_list(name: str) -> None:
+    tags = [s for s in SPECS if s.startswith(f"{name}:")]
+    with pytest.raises(UnknownName, match=f"there are: .*{tags[-1]}"):
+        _registry.create("models", f"{name}:no-such-tag")
+
+
+@pytest.mark.parametrize("spec", [s for s in SPECS.values() if s.files[0].url], ids=lambda s: s.name)
+def test_missing_weights_name_the_command(spec: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LIVEMATTE_CACHE", str(tmp_path))
+    with pytest.raises(WeightsError, match=f"livematte models pull {spec.name}"):
+        _registry.create("models", spec.name)
+
+
+@pytest.mark.parametrize("spec", [s for s in SPECS.values() if not s.files[0].url], ids=lambda s: s.name)
+def test_packaged_weights_are_the_published_ones(spec: Any) -> None:
+    for file in spec.files:
+        _weights.verify(_weights.place(file), file)
+
+
+def test_segmenter_keeps_the_protocol(segmenter: Segmenter) -> None:
+    assert isinstance(segmenter, Segmenter)
+    assert segmenter.name in SPECS
+    assert segmenter.size == SPECS[segmenter.name].size
+
+
+@pytest.mark.parametrize("kind", PixelFormat)
+def test_matte_has_shape_type_range_and_time(segmenter: Segmenter, kind: PixelFormat) -> None:
+    matte, _ = segmenter.segment(noise(90, 160, kind, pts=42), None)
+    assert matte.alpha.dtype == np.float32
+    assert matte.size == segmenter.size
+    assert matte.pts == 42
+    assert matte.foreground is None
+    assert matte.alpha.min() >= 0
+    assert matte.alpha.max() <= 1
+
+
+@pytest.mark.parametrize(("height", "width"), ODD_SIZES)
+def test_any_frame_size_is_taken(segmenter: Segmenter, height: int, width: int) -> None:
+    matte, _ = segmenter.segment(noise(height, width), None)
+    assert matte.size == segmenter.size
+    assert np.isfinite(matte.alpha).all()
+
+
+def test_person_is_one_and_room_is_zero(segmenter: Segmenter, astronaut: U8) -> None:
+    matte, _ = segmenter.segment(Frame.from_rgb(astronaut), None)
+    height, width = matte.alpha.shape
+    face = matte.alpha[round(height * 0.2), round(width * 0.43)]
+    corner = matte.alpha[: height // 8, -width // 8 :]  # dark wall, right above the model of a rocket
+    assert face > 0.8
+    assert corner.mean() < 0.1
+
+
+def test_frame_is_left_alone(segmenter: Segmenter) -> None:
+    frame = noise(90, 160)
+    kept = [p.copy() for p in frame.planes]
+    segmenter.segment(frame, None)
+    assert all(np.array_equal(a, b) for a, b in zip(frame.planes, kept, strict=True))
+
+
+def test_fresh_state_forgets_everything(segmenter: Segmenter, astronaut: U8) -> None:
+    """The same frames from state None give the same mattes, whatever ran in between."""
+    frames = [Frame.from_rgb(np.roll(astronaut, shift, axis=1), pts=shift) for shift in (0, 5, 10)]
+
+    def stream() -> list[Any]:
+        state, alphas = None, []
+        for frame in frames:
+            matte, state = segmenter.segment(frame, state)
+            alphas.append(matte.alpha)
+        return alphas
+
+    first = stream()
+    segmenter.segment(noise(90, 160), None)
+    assert all(np.array_equal(a, b) for a, b in zip(first, stream(), strict=True))
+
+
+def test_mattes_are_not_overwritten(segmenter: Segmenter, astronaut: U8) -> None:
+    matte, state = segmenter.segment(Frame.from_rgb(astronaut), None)
+    kept = matte.alpha.copy()
+    segmenter.segment(noise(90, 160), state)
+    assert np.array_equal(matte.alpha, kept)
+
+
+def test_two_streams_at_once(segmenter: Segmenter, astronaut: U8) -> None:
+    streams = [Frame.from_rgb(astronaut), Frame.from_rgb(np.ascontiguousarray(astronaut[:, ::-1]))]
+    expected = [segmenter.segment(frame, None)[0].alpha for frame in streams]
+    wrong: list[Any] = []
+    start = threading.Barrier(len(streams))
+
+    def work(index: int) -> None:
+        start.wait()
+        try:
+            for _ in range(ROUNDS):
+                alpha = segmenter.segment(streams[index], None)[0].alpha
+                if not np.array_equal(alpha, expected[index]):
+                    wrong.append(f"stream {index} got another matte")
+        except Exception as exc:  # shown by the test's own thread
+            wrong.append(exc)
+
+    threads = [threading.Thread(target=work, args=(index,)) for index in range(len(streams))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert wrong == []
+
+
+def test_close_twice_then_no_matte(segmenter: Segmenter) -> None:
+    segmenter.close()
+    segmenter.close()
+    with pytest.raises(InferenceError):
+        segmenter.segment(noise(8, 8), None)
+
+
+@pytest.mark.parametrize("model", SPECS)
+def test_engines_agree(model: str, shared: Shared, astronaut: U8) -> None:
+    """The same weights give the same matte on each engine, within 1/255 everywhere."""
+    here = [e for e in ENGINES if _registry.load("engines", e).installed()]
+    if len(here) < 2:
+        pytest.skip(f"one engine is installed: {here}")
+    frame = Frame.from_rgb(astronaut)
+    alphas = [load(model, engine, shared).segment(frame, None)[0].alpha for engine in here]
+    for alpha in alphas[1:]:
+        assert np.abs(alpha - alphas[0]).max() <= 1 / 255
