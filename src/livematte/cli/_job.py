@@ -85,6 +85,8 @@ def _check_output(job: Job) -> None:
     if job.output == PIPE:
         return
     path = Path(job.output)
+    if path.exists() and Path(job.input).exists() and path.samefile(job.input):
+        raise OptionError(f"{job.output} is the input itself; write to another name")
     if path.is_dir() and not any(path.iterdir()):
         return
     if path.exists() and not job.overwrite:
