@@ -187,8 +187,10 @@ def orientation(frame: av.VideoFrame) -> int:
     """How a decoded frame has to be turned to stand upright, as EXIF numbers it (1-8)."""
     try:
         items: Any = frame.side_data
-        data = next(bytes(item) for item in items.values() if item.type.name == "DISPLAYMATRIX")
-    except (StopIteration, ValueError):  # ValueError: PyAV does not know another of the frame's items
+        data = bytes(items["DISPLAYMATRIX"])
+    except KeyError:
+        return 1
+    except ValueError:  # PyAV does not know the kind of another item of the frame
         return {0: 1, -90: 6, 90: 8}.get(frame.rotation, 3)
     a, b, _, c, d, *_ = np.sign(np.frombuffer(data, np.int32).astype(np.int64) >> 15)
     return _TURNS.get((int(a), int(b), int(c), int(d)), 1)
@@ -242,6 +244,14 @@ def alpha_frame(alpha: U8, pts: int, time_base: Fraction) -> Frame:
     height, width = alpha.shape
     neutral = np.full(((height + 1) // 2, (width + 1) // 2), 128, np.uint8)
     return Frame((alpha, neutral, neutral), PixelFormat.I420, ColorMatrix.BT709, ColorRange.FULL, pts, time_base)
+
+
+def grey_av(frame: Frame) -> av.VideoFrame:
+    """The first plane alone, as FFmpeg's `gray`."""
+    out = av.VideoFrame(frame.size.width, frame.size.height, "gray")
+    _fill(out, 0, frame.planes[0])
+    out.color_range = RANGE_FULL
+    return out
 
 
 def reason(exc: BaseException) -> str:

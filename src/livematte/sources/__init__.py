@@ -7,16 +7,28 @@ image's suffix is a still, `NAME:ARGUMENT` names a source, and all else is a vid
 from __future__ import annotations
 
 import inspect
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 from livematte import _registry
 from livematte._errors import OptionError
-from livematte._stages import Source
+from livematte._stages import Source, StreamInfo
 
 IMAGE_SUFFIXES = (".avif", ".bmp", ".heic", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
 """Names that are stills. A .gif is read as a video, which it may be."""
+
+
+@dataclass(frozen=True, slots=True)
+class FileInfo(StreamInfo):
+    """What is known of a stream that lies on disk.
+
+    Args:
+        path: the file or folder, so that a sink can refuse to write over its own input.
+    """
+
+    path: str | None = None
 
 
 def open_source(spec: str | Path, **options: Any) -> Source:

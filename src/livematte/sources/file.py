@@ -15,7 +15,7 @@ from av.stream import Disposition
 from livematte._av import RANGE_LIMITED, convert, from_av, orientation, reason, to_av, turn
 from livematte._errors import FrameError, OpenError, OptionError, SourceError
 from livematte._frame import Frame, Size
-from livematte._stages import StreamInfo
+from livematte.sources import FileInfo
 from livematte.sources._whole import missing_bytes
 
 DEFAULT_FPS = Fraction(25)
@@ -69,12 +69,13 @@ class File:
             self._container.close()
             raise
         self._first: Frame | None = first
-        self.info = StreamInfo(
+        self.info = FileInfo(
             size=first.size,
             fps=fps,
             frames=_frames(self._container, self._stream, fps),
             time_base=self._time_base,
             audio=self.path if self._container.streams.audio else None,
+            path=self.path,
         )
 
     def __enter__(self) -> File:
@@ -107,6 +108,8 @@ class File:
                 raise SourceError(f"cannot read on in {self.path} after {self._reached()}: {reason(exc)}") from exc
             if packet is None:
                 return
+            if packet.is_corrupt and not self._keep_broken:
+                raise SourceError(self._damaged("a packet of the stream is incomplete"))
             try:
                 decoded = packet.decode()
             except FFmpegError as exc:

@@ -11,8 +11,7 @@ from types import TracebackType
 
 from livematte._errors import OpenError, OptionError, SourceError
 from livematte._frame import Frame
-from livematte._stages import StreamInfo
-from livematte.sources import IMAGE_SUFFIXES, parse_fps
+from livematte.sources import IMAGE_SUFFIXES, FileInfo, parse_fps
 from livematte.sources._still import read_image
 
 
@@ -40,8 +39,12 @@ class Folder:
         if not files:
             raise OpenError(f"there is no image in {path}; known are {', '.join(IMAGE_SUFFIXES)}")
         self._files = sorted(files, key=natural_key)
-        self.info = StreamInfo(
-            size=read_image(self._files[0]).size, fps=self._fps, frames=len(files), time_base=1 / self._fps
+        self.info = FileInfo(
+            size=read_image(self._files[0]).size,
+            fps=self._fps,
+            frames=len(files),
+            time_base=1 / self._fps,
+            path=str(path),
         )
 
     def __enter__(self) -> Folder:

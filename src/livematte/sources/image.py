@@ -8,7 +8,7 @@ from types import TracebackType
 
 from livematte._errors import OptionError
 from livematte._frame import Frame
-from livematte._stages import StreamInfo
+from livematte.sources import FileInfo
 from livematte.sources._still import read_image
 
 
@@ -21,7 +21,7 @@ class Image:
 
     def __init__(self, path: str | Path) -> None:
         self._frame = read_image(path)
-        self.info = StreamInfo(size=self._frame.size, frames=1, time_base=self._frame.time_base)
+        self.info = FileInfo(size=self._frame.size, frames=1, time_base=self._frame.time_base, path=str(path))
 
     def __enter__(self) -> Image:
         return self

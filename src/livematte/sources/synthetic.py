@@ -132,6 +132,8 @@ def legibility(luma: U8) -> float:
     """
     height, width = luma.shape
     left, top, right, bottom = marker_box(Size(width, height))
+    if right <= left or bottom <= top:  # too small a picture to hold one
+        return 0.0
     seen = luma[top:bottom, left:right].astype(np.float64)
     bits = _marker(right - left, bottom - top).astype(np.float64)
     seen, bits = seen - seen.mean(), bits - bits.mean()
