@@ -63,9 +63,7 @@ def estimate(stages: Stages, frame: Frame, state: StreamState, stats: Stats) -> 
     return matte
 
 
-def render(
-    stages: Stages, frame: Frame, state: StreamState, stats: Stats, max_failures: int = MAX_FAILURES
-) -> Frame:
+def render(stages: Stages, frame: Frame, state: StreamState, stats: Stats, max_failures: int = MAX_FAILURES) -> Frame:
     """The output picture of `frame`; `state` moves on.
 
     Raises:

@@ -14,7 +14,6 @@ from types import ModuleType
 import numpy as np
 import numpy.typing as npt
 
-from livematte._errors import OptionError
 from livematte._frame import F32, U8, ColorMatrix, ColorRange, PixelFormat, Planes, Size
 
 I16 = npt.NDArray[np.int16]
@@ -111,18 +110,24 @@ def upsample(alpha: F32, size: Size) -> U8:
     return backend().upsample(alpha, size)  # type: ignore[no-any-return]
 
 
-def cell_grid(sigma_px: float) -> tuple[int, float]:
+SMOOTH_CELLS = 1.6
+"""Sigma in cells from which a stretched plate shows no grid."""
+
+ROUGH_CELLS = 0.8
+"""Sigma in cells that is enough for what only tints a rim."""
+
+
+def cell_grid(sigma_px: float, cells: float = SMOOTH_CELLS) -> tuple[int, float]:
     """Cells to blur in: side of a cell in pixels, and sigma in cells.
 
-    The side is the largest power of two at which the Gaussian still spans 1.6 cells, so
-    that stretching the cells back leaves no grid; what the cells and the stretching blur
-    by themselves (variances of 1/12 and 1/6 cell) is taken off.
+    The side is the largest power of two at which the Gaussian still spans `cells` cells.
+    What the cells and the stretching blur by themselves (variances of 1/12 and 1/6 cell)
+    is taken off sigma.
     """
     reduce = 2
-    while reduce < 16 and sigma_px / (2 * reduce) >= 1.6:
+    while reduce < 16 and sigma_px / (2 * reduce) >= cells:
         reduce *= 2
-    cells = sigma_px / reduce
-    return reduce, min(max(cells * cells - 0.25, 0.04) ** 0.5, 20.0)
+    return reduce, min(max((sigma_px / reduce) ** 2 - 0.25, 0.04) ** 0.5, 20.0)
 
 
 def blur_plate(planes: Planes, format: PixelFormat, alpha: U8, sigma_px: float) -> Planes:
@@ -138,7 +143,7 @@ RIM_OF_HEIGHT = 0.012
 
 def foreground(planes: Planes, format: PixelFormat, alpha: U8) -> Planes:
     """The person's estimated colour: the frame where alpha is 1, without room below."""
-    reduce, sigma = cell_grid(RIM_OF_HEIGHT * min(alpha.shape))
+    reduce, sigma = cell_grid(RIM_OF_HEIGHT * min(alpha.shape), ROUGH_CELLS)
     return backend().foreground(planes, format, alpha, reduce, sigma)  # type: ignore[no-any-return]
 
 
@@ -150,12 +155,6 @@ def composite(foreground: Planes, format: PixelFormat, alpha: U8, plate: Planes,
     """`foreground` over `plate` by `alpha` (uint8, frame size); the plate is stretched."""
     if light_wrap <= 0:
         return backend().composite(foreground, format, alpha, plate, None)  # type: ignore[no-any-return]
-    reduce, sigma = cell_grid(WRAP_OF_HEIGHT * min(alpha.shape))
+    reduce, sigma = cell_grid(WRAP_OF_HEIGHT * min(alpha.shape), ROUGH_CELLS)
     light = backend().wrap_map(plate, format, alpha, reduce, sigma, light_wrap)
     return backend().composite(foreground, format, alpha, plate, light)  # type: ignore[no-any-return]
-
-
-def check_backend(name: str, known: list[str]) -> None:
-    """Refuse a value of LIVEMATTE_KERNELS that names no build."""
-    if name not in known:
-        raise OptionError(f"LIVEMATTE_KERNELS must be one of {', '.join(known)}, got {name!r}")

@@ -133,9 +133,7 @@ def rgb_to_planes(rgb: U8, format: PixelFormat, matrix: ColorMatrix, range: Colo
     shift = format.chroma_shift
     chroma = ((height + shift) >> shift, (width + shift) >> shift)
     planes: Planes = (np.empty((height, width), np.uint8), np.empty(chroma, np.uint8), np.empty(chroma, np.uint8))
-    _lib.lm_rgb_to_planes(
-        _address(rgb), width, height, LAYOUTS[format], _colour(matrix, range), *map(_address, planes)
-    )
+    _lib.lm_rgb_to_planes(_address(rgb), width, height, LAYOUTS[format], _colour(matrix, range), *map(_address, planes))
     return planes
 
 

@@ -1,0 +1,377 @@
+"""The kernels in plain NumPy: what the compiled ones must equal bit for bit.
+
+Slow and short. Floats are float32 and are added in the order that `kernels/*.c` adds
+them in. The page docs/spec/kernels.md says the same in words.
+"""
+
+from __future__ import annotations
+
+from math import gcd
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from livematte._frame import F32, U8, ColorMatrix, ColorRange, PixelFormat, Planes, Size
+
+I16 = npt.NDArray[np.int16]
+I32 = npt.NDArray[np.int32]
+
+VARIANT = "reference"
+f32 = np.float32
+
+# --- colour -----------------------------------------------------------------------------
+
+KR_KB = {ColorMatrix.BT601: (0.299, 0.114), ColorMatrix.BT709: (0.2126, 0.0722)}
+"""Weights of red and blue in luma (BT.601-7 section 2.5.1, BT.709-6 section 3)."""
+
+
+def _steps(range: ColorRange) -> tuple[int, float, float]:
+    """Black, steps of luma and of chroma."""
+    return (16, 219.0, 224.0) if range is ColorRange.LIMITED else (0, 255.0, 255.0)
+
+
+def rgb_to_planes(rgb: U8, format: PixelFormat, matrix: ColorMatrix, range: ColorRange) -> Planes:
+    if format is PixelFormat.RGB:
+        return tuple(np.ascontiguousarray(rgb[..., c]) for c in (0, 1, 2))  # type: ignore[return-value]
+    kr, kb = KR_KB[matrix]
+    black, luma_steps, chroma_steps = _steps(range)
+    luma, chroma = luma_steps / 255 * 32768, chroma_steps / 255 * 32768
+    yr, yb = round(kr * luma), round(kb * luma)
+    yg = round(luma) - yr - yb
+    ur, ub = round(-kr / (2 * (1 - kb)) * chroma), round(0.5 * chroma)
+    vb, vr = round(-kb / (2 * (1 - kr)) * chroma), round(0.5 * chroma)
+    red, green, blue = (rgb[..., c].astype(np.int32) for c in (0, 1, 2))
+    y = black + ((yr * red + yg * green + yb * blue + (1 << 14)) >> 15)
+    if format is PixelFormat.I420:
+        red, green, blue = (_sum_2x2(c) for c in (red, green, blue))
+    else:
+        red, green, blue = 4 * red, 4 * green, 4 * blue
+    u = 128 + ((ur * red + (-ur - ub) * green + ub * blue + (1 << 16)) >> 17)
+    v = 128 + ((vr * red + (-vr - vb) * green + vb * blue + (1 << 16)) >> 17)
+    return tuple(np.clip(p, 0, 255).astype(np.uint8) for p in (y, u, v))  # type: ignore[return-value]
+
+
+def _sum_2x2(plane: I32) -> I32:
+    """Sums of 2x2 pixels; a border pixel stands in for its missing neighbour."""
+    height, width = plane.shape
+    padded = np.pad(plane, ((0, height & 1), (0, width & 1)), "edge")
+    return padded[::2, ::2] + padded[::2, 1::2] + padded[1::2, ::2] + padded[1::2, 1::2]
+
+
+def planes_to_rgb(planes: Planes, format: PixelFormat, matrix: ColorMatrix, range: ColorRange) -> U8:
+    if format is PixelFormat.RGB:
+        return np.dstack(planes)
+    kr, kb = KR_KB[matrix]
+    black, luma_steps, chroma_steps = _steps(range)
+    luma, chroma = 255 / luma_steps * 16384, 255 / chroma_steps * 16384
+    kg = 1 - kr - kb
+    height, width = planes[0].shape
+    y, u, v = (p.astype(np.int32) for p in planes)
+    if format is PixelFormat.I420:
+        u, v = (p.repeat(2, 0).repeat(2, 1)[:height, :width] for p in (u, v))
+    y, u, v = (y - black) * round(luma) + (1 << 13), u - 128, v - 128
+    red = y + round(2 * (1 - kr) * chroma) * v
+    green = y + round(-2 * kb * (1 - kb) / kg * chroma) * u + round(-2 * kr * (1 - kr) / kg * chroma) * v
+    blue = y + round(2 * (1 - kb) * chroma) * u
+    return np.clip(np.dstack((red, green, blue)) >> 14, 0, 255).astype(np.uint8)
+
+
+def luma(planes: Planes) -> U8:
+    red, green, blue = (p.astype(np.int32) for p in planes)
+    return ((77 * red + 150 * green + 29 * blue + 128) >> 8).astype(np.uint8)
+
+
+# --- downscale ----------------------------------------------------------------------------
+
+
+def _coverage(source: int, cells: int) -> tuple[npt.NDArray[np.int64], int]:
+    """How much of each source sample (columns) lies in each cell (rows), in units of
+    which a cell holds the second result."""
+    g = gcd(source, cells)
+    span, cell = source // g, cells // g
+    low = np.maximum(np.arange(cells)[:, None] * span, np.arange(source)[None] * cell)
+    high = np.minimum((np.arange(cells)[:, None] + 1) * span, (np.arange(source)[None] + 1) * cell)
+    return np.maximum(high - low, 0).astype(np.int64), span
+
+
+def downscale(plane: U8, size: Size) -> F32:
+    rows, row_units = _coverage(plane.shape[0], size.height)
+    columns, column_units = _coverage(plane.shape[1], size.width)
+    total = rows @ plane.astype(np.int64) @ columns.T
+    return total.astype(f32) * f32(1 / (row_units * column_units))
+
+
+def downscale_rgb(
+    planes: Planes, format: PixelFormat, matrix: ColorMatrix, range: ColorRange, size: Size, planar: bool
+) -> tuple[F32, F32]:
+    a, b, c = (downscale(p, size) for p in planes)
+    if format is PixelFormat.RGB:
+        channels = [p * f32(1 / 255) for p in (a, b, c)]
+        small_luma = ((a * f32(77) + b * f32(150)) + c * f32(29)) * f32(1 / 256)
+    else:
+        kr, kb = KR_KB[matrix]
+        kg = 1 - kr - kb
+        black, luma_steps, chroma_steps = _steps(range)
+        y, u, v = (a - f32(black)) * f32(1 / luma_steps), b - f32(128), c - f32(128)
+        rv, bu = 2 * (1 - kr) / chroma_steps, 2 * (1 - kb) / chroma_steps
+        gu, gv = -2 * kb * (1 - kb) / kg / chroma_steps, -2 * kr * (1 - kr) / kg / chroma_steps
+        channels = [y + v * f32(rv), (y + u * f32(gu)) + v * f32(gv), y + u * f32(bu)]
+        channels = [np.clip(channel, f32(0), f32(1)) for channel in channels]
+        small_luma = a
+    return np.stack(channels, 0 if planar else 2), small_luma
+
+
+# --- stretching -----------------------------------------------------------------------------
+
+
+def _positions(source: int, to: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Left neighbour and the part of the way to the next (0..65535) of each sample."""
+    step = (source << 16) // to
+    at = np.clip(step // 2 - 32768 + np.arange(to, dtype=np.int64) * step, 0, (source - 1) << 16)
+    return at >> 16, at & 0xFFFF
+
+
+def _stretch_u8(plane: U8, height: int, width: int) -> U8:
+    """Along rows, then down columns, rounding each time; nothing if the size is right."""
+    if plane.shape == (height, width):
+        return plane
+    values = plane.astype(np.int64)
+    for axis, to in ((1, width), (0, height)):
+        at, part = _positions(values.shape[axis], to)
+        part = np.expand_dims(part >> 8, 1 - axis)
+        after = np.minimum(at + 1, values.shape[axis] - 1)
+        values = (values.take(at, axis) * (256 - part) + values.take(after, axis) * part + 128) >> 8
+    return values.astype(np.uint8)
+
+
+def _stretch_i16(values: I16, height: int, width: int) -> I32:
+    if values.shape == (height, width):
+        return values.astype(np.int32)
+    wide = values.astype(np.int32)
+    for axis, to in ((1, width), (0, height)):
+        at, part = _positions(wide.shape[axis], to)
+        part = np.expand_dims(part >> 1, 1 - axis)
+        after = np.minimum(at + 1, wide.shape[axis] - 1)
+        first = wide.take(at, axis)
+        wide = (first + ((2 * (wide.take(after, axis) - first) * part) >> 16)).astype(np.int32)
+    return wide
+
+
+def _half(alpha: U8) -> U8:
+    return ((_sum_2x2(alpha.astype(np.int32)) + 2) >> 2).astype(np.uint8)
+
+
+# --- matte ----------------------------------------------------------------------------------
+
+
+def temporal(alpha: F32, before: F32) -> F32:
+    change = alpha - before
+    part = np.minimum(f32(0.4) + f32(2) * np.abs(change), f32(1))
+    return before + change * part
+
+
+FAINT = 0.1
+
+
+def keep_largest(alpha: F32, smallest_part: float) -> F32:
+    labels = np.full(alpha.shape, -1)
+    sizes: list[np.float32] = []
+    for seed in zip(*np.nonzero(alpha > f32(FAINT)), strict=True):
+        if labels[seed] >= 0:
+            continue
+        labels[seed], stack, size = len(sizes), [seed], f32(0)
+        while stack:
+            y, x = stack.pop()
+            size = f32(size + alpha[y, x])
+            for near in ((y, x - 1), (y, x + 1), (y - 1, x), (y + 1, x)):
+                inside = 0 <= near[0] < alpha.shape[0] and 0 <= near[1] < alpha.shape[1]
+                if inside and labels[near] < 0 and alpha[near] > f32(FAINT):
+                    labels[near] = len(sizes)
+                    stack.append(near)
+        sizes.append(size)
+    if not sizes:
+        return alpha.copy()
+    kept = np.array([size >= f32(smallest_part) * max(sizes) for size in sizes] + [True])
+    return np.where(kept[labels], alpha, f32(0))
+
+
+def _box(values: F32, radius: int) -> F32:
+    height, width = values.shape
+    padded = np.pad(values, radius, "edge")[:, radius : radius + width]
+    rows = np.empty_like(values)
+    total = values[0] * f32(radius + 1)
+    for j in range(1, radius + 1):
+        total = total + values[min(j, height - 1)]
+    rows[0] = total
+    for y in range(1, height):
+        total = total + (padded[y + 2 * radius] - padded[y - 1])
+        rows[y] = total
+    wide = np.pad(rows, ((0, 0), (radius, radius)), "edge")
+    out = wide[:, :width].copy()
+    for k in range(1, 2 * radius + 1):
+        out = out + wide[:, k : k + width]
+    return out * f32(1 / f32((2 * radius + 1) ** 2))
+
+
+STEEPEST = 6.0
+
+
+def guided(guide: F32, alpha: F32, radius: int, epsilon: float) -> tuple[I16, I16]:
+    guide = guide * f32(1 / 255)
+    mean_ip, mean_ii = _box(guide * alpha, radius), _box(guide * guide, radius)
+    mean_i, mean_p = _box(guide, radius), _box(alpha, radius)
+    slope = (mean_ip - mean_i * mean_p) / ((mean_ii - mean_i * mean_i) + f32(epsilon))
+    slope = np.clip(slope, f32(-STEEPEST), f32(STEEPEST))
+    offset = mean_p - slope * mean_i
+    return _q10(_box(slope, radius) * f32(256 / 255)), _q10(_box(offset, radius))
+
+
+def _q10(values: F32) -> I16:
+    scaled = np.clip(values * f32(1024), f32(-7200), f32(7200))
+    return np.trunc(scaled + np.where(scaled < 0, f32(-0.5), f32(0.5))).astype(np.int16)
+
+
+def apply_guided(slope: I16, offset: I16, luma: U8, gain_q13: int) -> U8:
+    a, b = (_stretch_i16(values, *luma.shape) for values in (slope, offset))
+    q11 = np.clip(((4 * a * (luma.astype(np.int32) << 7)) >> 16) + 2 * b, 0, 2048)
+    return _bytes(2048 + (((q11 - 1024) * 16 * gain_q13) >> 16))
+
+
+def _bytes(q12: I32) -> U8:
+    return ((4 * (np.clip(q12, 0, 4096) + 8) * 1020) >> 16).astype(np.uint8)
+
+
+def upsample(alpha: F32, size: Size) -> U8:
+    known = np.where(alpha > 0, np.minimum(alpha, f32(1)), f32(0))  # NaN is nobody
+    small = (known * f32(4096) + f32(0.5)).astype(np.int16)
+    return _bytes(_stretch_i16(small, size.height, size.width))
+
+
+# --- plates ---------------------------------------------------------------------------------
+
+
+def _gauss(plane: F32, sigma: float) -> F32:
+    radius = min(int(f32(3) * f32(sigma) + f32(0.999)), 63)
+    k = np.arange(radius + 1, dtype=f32)
+    taps = np.array([_exp(-(v * v) / (f32(2) * f32(sigma) * f32(sigma))) for v in k], f32)
+    total = f32(0)
+    for index, tap in enumerate(taps):
+        total = f32(total + (f32(2) * tap if index else tap))
+    taps = taps / total
+    for axis in (1, 0):
+        wide = np.pad(plane, [(radius, radius) if a == axis else (0, 0) for a in (0, 1)], "edge")
+        out = plane * taps[0]
+        n = plane.shape[axis]
+        for step in range(1, radius + 1):
+            before = wide.take(np.arange(radius - step, radius - step + n), axis)
+            after = wide.take(np.arange(radius + step, radius + step + n), axis)
+            out = out + (before + after) * taps[step]
+        plane = out
+    return plane
+
+
+def _exp(x: np.float32) -> np.float32:
+    if x < -80:
+        return f32(0)
+    y, term, part = f32(1), f32(1), f32(x / f32(64))
+    for k in range(1, 12):
+        term = f32(term * f32(part / f32(k)))
+        y = f32(y + term)
+    for _ in range(6):
+        y = f32(y * y)
+    return y
+
+
+def _weights(alpha: U8, person: bool) -> I32:
+    """0..15: 15 far on the wanted side of the matte, 0 from half on."""
+    wide = alpha.astype(np.int32)
+    return np.maximum(wide - 128 if person else 127 - wide, 0) >> 3
+
+
+def _cell_sums(planes: Planes, format: PixelFormat, alpha: U8, person: bool, reduce: int) -> list[F32]:
+    """Sums of weight x sample of the three planes, and of the weight, over cells."""
+    height, width = alpha.shape
+    weight = _weights(alpha, person)
+    sums = []
+    for plane in (*planes, np.ones_like(alpha)):
+        wide = plane
+        if plane.shape != alpha.shape:  # a chroma sample weighs as much as the pixels it colours
+            wide = plane.repeat(2, 0).repeat(2, 1)[:height, :width]
+        product = np.pad(wide * weight, ((0, -height % reduce), (0, -width % reduce)))
+        cells = product.reshape(product.shape[0] // reduce, reduce, -1, reduce)
+        sums.append(cells.sum((1, 3)).astype(f32))
+    return sums
+
+
+def _divide(sums: list[F32], reduce: int, sigma: float) -> tuple[Planes, bool]:
+    totals = [float(s.sum(dtype=np.float64)) for s in sums]
+    *blurred, weight = (_gauss(s, sigma) for s in sums)
+    faint = f32(1 / 1024) * f32(15 * reduce * reduce)
+    planes = []
+    for plane, total in zip(blurred, totals[:3], strict=True):
+        mean = f32(total / totals[3]) if totals[3] > 0 else f32(128)
+        planes.append(_to_bytes((plane + faint * mean) / (weight + faint)))
+    return tuple(planes), totals[3] > 0  # type: ignore[return-value]
+
+
+def _to_bytes(values: F32) -> U8:
+    return (np.clip(values, f32(0), f32(255)) + f32(0.5)).astype(np.uint8)
+
+
+def blur_plate(planes: Planes, format: PixelFormat, alpha: U8, reduce: int, sigma: float) -> Planes:
+    return _divide(_cell_sums(planes, format, alpha, False, reduce), reduce, sigma)[0]
+
+
+def foreground(planes: Planes, format: PixelFormat, alpha: U8, reduce: int, sigma: float) -> Planes:
+    room, _ = _divide(_cell_sums(planes, format, alpha, False, reduce), reduce, sigma)
+    person, anybody = _divide(_cell_sums(planes, format, alpha, True, reduce), reduce, sigma)
+    if not anybody:
+        return tuple(p.copy() for p in planes)  # type: ignore[return-value]
+    out = []
+    for mixed, f, b in zip(planes, person, room, strict=True):
+        f, b = (_stretch_u8(p, *mixed.shape).astype(np.int32) for p in (f, b))
+        a = _plane_alpha(alpha, mixed).astype(np.int32)
+        expected = _div255(f * a + b * (255 - a))
+        detail = ((mixed.astype(np.int32) - expected) * a * 257 + 32768) >> 16
+        out.append(np.clip(f + detail, 0, 255).astype(np.uint8))
+    return tuple(out)  # type: ignore[return-value]
+
+
+def _plane_alpha(alpha: U8, plane: U8) -> U8:
+    return alpha if plane.shape == alpha.shape else _half(alpha)
+
+
+def _div255(values: Any) -> Any:
+    values = values + 128
+    return (values + (values >> 8)) >> 8
+
+
+def wrap_map(
+    plate: Planes, format: PixelFormat, alpha: U8, reduce: int, sigma: float, strength: float
+) -> tuple[Planes, U8]:
+    height, width = alpha.shape
+    cells = Size(-(-width // reduce), -(-height // reduce))
+    light: Planes = tuple(_to_bytes(_gauss(downscale(p, cells), sigma)) for p in plate)  # type: ignore[assignment]
+    soft = _gauss(downscale(alpha, cells), sigma)
+    bright = (luma(light) if format is PixelFormat.RGB else light[0]).astype(f32) * f32(1 / 255)
+    return light, _to_bytes((f32(strength) * (f32(255) - soft)) * bright)
+
+
+def composite(
+    foreground: Planes, format: PixelFormat, alpha: U8, plate: Planes, light: tuple[Planes, U8] | None
+) -> Planes:
+    out = []
+    for index, (own, behind) in enumerate(zip(foreground, plate, strict=True)):
+        f = own.astype(np.int32)
+        b = _stretch_u8(behind, *own.shape).astype(np.int32)
+        a = _plane_alpha(alpha, own).astype(np.int32)
+        if light is not None:
+            glow = _stretch_u8(light[0][index], *own.shape).astype(np.int32)
+            part = _div255(_stretch_u8(light[1], *own.shape).astype(np.int32) * a)
+            if index and format is not PixelFormat.RGB:
+                f = _div255(glow * part + f * (255 - part))
+            else:
+                f = f + _div255(np.maximum(glow - f, 0) * part)
+        out.append(_div255(f * a + b * (255 - a)).astype(np.uint8))
+    return tuple(out)  # type: ignore[return-value]
