@@ -16,6 +16,9 @@ from livematte._errors import WeightsError
 from livematte._weights import WeightsFile
 from livematte.models._spec import ModelSpec, pick
 
+COMMERCIAL = {True: "yes", False: "no", None: "unclear"}
+"""Whether commercial use is clear, in words."""
+
 Json = Annotated[bool, typer.Option("--json", help="Print a JSON array.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show a traceback if something fails.")]
 Name = Annotated[str, typer.Argument(metavar="MODEL", help="A name such as mediapipe:landscape.")]
@@ -33,7 +36,8 @@ def list_(json_: Json = False, debug: Debug = False) -> None:
         return
     width = max(len(spec.name) for spec in specs)
     for spec in specs:
-        typer.echo(f"{spec.name:<{width}}  {spec.size!s:<8} {state(spec):<12} {spec.summary}")
+        terms = f"commercial use: {COMMERCIAL[spec.commercial]}"
+        typer.echo(f"{spec.name:<{width}}  {spec.size!s:<8} {state(spec):<11} {terms:<24} {spec.summary}")
 
 
 @app.command(epilog="Example: livematte models info mediapipe:landscape")
@@ -77,7 +81,7 @@ def verify(names: Names = None, debug: Debug = False) -> None:
                 bad.append(spec.name)
     if bad:
         raise WeightsError(
-            f"not as published: {', '.join(dict.fromkeys(bad))}; run `livematte models pull` with the name"
+            f"missing or not as published: {', '.join(dict.fromkeys(bad))}; run `livematte models pull` with the name"
         )
 
 
@@ -109,7 +113,7 @@ def facts(spec: ModelSpec) -> dict[str, Any]:
         "summary": spec.summary,
         "size": str(spec.size),
         "licence": spec.licence,
-        "commercial": {True: "yes", False: "no", None: "unclear"}[spec.commercial],
+        "commercial": COMMERCIAL[spec.commercial],
         "source": spec.source,
         "state": state(spec),
         "files": [

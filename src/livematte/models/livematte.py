@@ -22,14 +22,13 @@ SPECS = {
                 "livematte.tflite", "ae3363abba1a1de342b816256085f0abf814fa966e1253e58b6afc0c25340239", 2_225_560
             ),
         ),
-        licence="Apache-2.0; trained on masks that are free for academic use only",
+        licence="own weights, trained on masks that are free for academic use only",
         commercial=False,
         source="models/weights/README.md",
         summary="our own network, in the package; finds everyone, softer than mediapipe on close-ups",
     )
 }
-"""One tag so far: the weights are named after the training run, so that a better one
-can stand beside them."""
+"""One tag so far, named after the training run, so that a better one can stand beside it."""
 
 
 def create(
