@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import AbstractContextManager, closing, suppress
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -89,7 +89,7 @@ def run(
     stages: Stages,
     sink: Sink,
     *,
-    frames: Callable[[Source, Stats], Iterator[Frame]] | None = None,
+    frames: Callable[[Source, Stats], Generator[Frame, None, None]] | None = None,
     stats: Stats | None = None,
     max_failures: int = MAX_FAILURES,
     progress: Callable[[Stats], None] = lambda stats: None,
@@ -152,7 +152,7 @@ class _Channel:
         self._stopped.set()
 
 
-def every(source: Source, stats: Stats) -> Iterator[Frame]:
+def every(source: Source, stats: Stats) -> Generator[Frame, None, None]:
     """All frames, read ahead by a thread of their own."""
     channel = _Channel(DEPTH)
 
@@ -181,7 +181,7 @@ def every(source: Source, stats: Stats) -> Iterator[Frame]:
         thread.join()
 
 
-def latest(source: Source, stats: Stats) -> Iterator[Frame]:
+def latest(source: Source, stats: Stats) -> Generator[Frame, None, None]:
     """The newest frame each time; older unread ones are dropped and counted."""
     box: list[Frame] = []
     ended: list[BaseException | None] = []

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from livematte import _registry
-from livematte._errors import InferenceError, OptionError
+from livematte._errors import OptionError
 from livematte._frame import F32, U8, Frame, Size
 from livematte._pipeline import MAX_FAILURES, Stages, StreamState, estimate, render
 from livematte._stages import Effect, Refiner, Segmenter
@@ -29,13 +29,13 @@ def build_stages(
     """The stages of a stream from names and options; see `Session`."""
     if threads is not None and not 1 <= threads <= 256:
         raise OptionError(f"threads must be from 1 to 256, got {threads}")
-    if effect is None:
-        effect = Blur()
-    elif isinstance(effect, str):
-        effect = _registry.create("effects", effect)
-    if isinstance(model, str):
-        model = _registry.create("models", model, engine=engine, threads=threads, weights=weights)
-    return Stages(model, build_refiners(effect, temporal=temporal, refine=refine), effect)
+    painter: Effect = _registry.create("effects", effect) if isinstance(effect, str) else effect or Blur()
+    segmenter: Segmenter = (
+        _registry.create("models", model, engine=engine, threads=threads, weights=weights)
+        if isinstance(model, str)
+        else model
+    )
+    return Stages(segmenter, build_refiners(painter, temporal=temporal, refine=refine), painter)
 
 
 def build_refiners(effect: Effect, *, temporal: bool, refine: bool) -> tuple[Refiner, ...]:
@@ -110,7 +110,8 @@ class Session:
         """
         frame = self._next(Frame.from_rgb(rgb))
         matte = estimate(self.stages, frame, self._state, self.stats)
-        return matte.alpha.astype(np.float32) / np.float32(255)
+        alpha: F32 = np.divide(matte.alpha, 255, dtype=np.float32)
+        return alpha
 
     def process(self, rgb: U8) -> U8:
         """One RGB picture with its background changed.

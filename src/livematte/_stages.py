@@ -75,9 +75,15 @@ class Sink(Protocol):
 class Segmenter(Protocol):
     """Finds people in one frame. Loaded once, shared by many streams and threads."""
 
-    name: str
-    size: Size
-    """Size of the network's input and of the alpha it gives."""
+    @property
+    def name(self) -> str:
+        """Name and tag in the registry."""
+        ...
+
+    @property
+    def size(self) -> Size:
+        """Size of the network's input and of the alpha it gives."""
+        ...
 
     def segment(self, frame: Frame, state: State) -> tuple[Matte, State]:
         """The matte of `frame`, float32 0-1 at network size, with the frame's pts.
@@ -103,8 +109,10 @@ class Refiner(Protocol):
 class Effect(Protocol):
     """Paints the background plate. Never writes output and never sees it."""
 
-    light_wrap: float
-    """Light of the plate that falls on the person's rim, 0-1."""
+    @property
+    def light_wrap(self) -> float:
+        """Light of the plate that falls on the person's rim, 0-1."""
+        ...
 
     def plate(self, frame: Frame, matte: Matte, state: State) -> tuple[Frame | None, State]:
         """The plate for `frame`.

@@ -7,6 +7,7 @@ An effect paints a plate and nothing else. What it may paint with is its own bus
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from livematte._errors import OptionError
 
@@ -39,7 +40,7 @@ class Look:
             raise OptionError(f"who must be 'everyone' or 'nearest', got {self.who!r}")
 
 
-def check_fraction(name: str, value: float, lowest: float = 0.0) -> None:
+def check_fraction(name: str, value: Any, lowest: float = 0.0) -> None:
     """Refuse what is not a number from `lowest` to 1.
 
     Raises:

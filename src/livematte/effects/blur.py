@@ -24,7 +24,7 @@ COVER_STRENGTH = 0.6
 not be read, whatever strength was chosen behind a person."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Blur(Look):
     """The room, out of focus.
 
@@ -38,7 +38,7 @@ class Blur(Look):
     strength: float = field(default=0.6, kw_only=False)
 
     def __post_init__(self) -> None:
-        super(Blur, self).__post_init__()
+        super().__post_init__()
         check_fraction("blur strength", self.strength, WEAKEST)
 
     def plate(self, frame: Frame, matte: Matte, state: State) -> tuple[Frame, State]:

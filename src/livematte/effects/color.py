@@ -25,7 +25,7 @@ NAMED = {
 """Colours by name, sRGB."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Color(Look):
     """A plain background.
 
@@ -40,7 +40,7 @@ class Color(Look):
     despill: bool = True
 
     def __post_init__(self) -> None:
-        super(Color, self).__post_init__()
+        super().__post_init__()
         object.__setattr__(self, "rgb", parse_rgb(self.rgb))
 
     def plate(self, frame: Frame, matte: Matte, state: State) -> tuple[Frame, State]:
@@ -65,9 +65,7 @@ def parse_rgb(color: Any) -> tuple[int, int, int]:
     elif len(tuple(color)) == 3 and all(isinstance(v, (int, np.integer)) and 0 <= v <= 255 for v in color):
         red, green, blue = map(int, color)
         return red, green, blue
-    raise OptionError(
-        f"a colour is three numbers from 0 to 255, #rrggbb, or one of {', '.join(NAMED)}; got {color!r}"
-    )
+    raise OptionError(f"a colour is three numbers from 0 to 255, #rrggbb, or one of {', '.join(NAMED)}; got {color!r}")
 
 
 def create(argument: str | None, **options: Any) -> Color:

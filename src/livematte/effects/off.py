@@ -12,7 +12,7 @@ from livematte._stages import State
 from livematte.effects import Look
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Off(Look):
     """The camera as it is: the plate is the frame itself."""
 

@@ -12,7 +12,7 @@ from livematte._stages import State
 from livematte.effects import Look
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Transparent(Look):
     """The person alone, with straight alpha; black under alpha 0."""
 

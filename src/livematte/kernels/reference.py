@@ -1,3 +1,5 @@
+# ruff: noqa: D103  the package says what each function is for, docs/spec/kernels.md how
+# mypy: disable-error-code="no-any-return, return-value, assignment"
 """The kernels in plain NumPy: what the compiled ones must equal bit for bit.
 
 Slow and short. Floats are float32 and are added in the order that `kernels/*.c` adds
@@ -33,7 +35,7 @@ def _steps(range: ColorRange) -> tuple[int, float, float]:
 
 def rgb_to_planes(rgb: U8, format: PixelFormat, matrix: ColorMatrix, range: ColorRange) -> Planes:
     if format is PixelFormat.RGB:
-        return tuple(np.ascontiguousarray(rgb[..., c]) for c in (0, 1, 2))  # type: ignore[return-value]
+        return tuple(np.ascontiguousarray(rgb[..., c]) for c in (0, 1, 2))
     kr, kb = KR_KB[matrix]
     black, luma_steps, chroma_steps = _steps(range)
     luma, chroma = luma_steps / 255 * 32768, chroma_steps / 255 * 32768
@@ -49,7 +51,7 @@ def rgb_to_planes(rgb: U8, format: PixelFormat, matrix: ColorMatrix, range: Colo
         red, green, blue = 4 * red, 4 * green, 4 * blue
     u = 128 + ((ur * red + (-ur - ub) * green + ub * blue + (1 << 16)) >> 17)
     v = 128 + ((vr * red + (-vr - vb) * green + vb * blue + (1 << 16)) >> 17)
-    return tuple(np.clip(p, 0, 255).astype(np.uint8) for p in (y, u, v))  # type: ignore[return-value]
+    return tuple(np.clip(p, 0, 255).astype(np.uint8) for p in (y, u, v))
 
 
 def _sum_2x2(plane: I32) -> I32:
@@ -312,7 +314,7 @@ def _divide(sums: list[F32], reduce: int, sigma: float) -> tuple[Planes, bool]:
     for plane, total in zip(blurred, totals[:3], strict=True):
         mean = f32(total / totals[3]) if totals[3] > 0 else f32(128)
         planes.append(_to_bytes((plane + faint * mean) / (weight + faint)))
-    return tuple(planes), totals[3] > 0  # type: ignore[return-value]
+    return tuple(planes), totals[3] > 0
 
 
 def _to_bytes(values: F32) -> U8:
@@ -327,15 +329,15 @@ def foreground(planes: Planes, format: PixelFormat, alpha: U8, reduce: int, sigm
     room, _ = _divide(_cell_sums(planes, format, alpha, False, reduce), reduce, sigma)
     person, anybody = _divide(_cell_sums(planes, format, alpha, True, reduce), reduce, sigma)
     if not anybody:
-        return tuple(p.copy() for p in planes)  # type: ignore[return-value]
+        return tuple(p.copy() for p in planes)
     out = []
-    for mixed, f, b in zip(planes, person, room, strict=True):
-        f, b = (_stretch_u8(p, *mixed.shape).astype(np.int32) for p in (f, b))
+    for mixed, person_plane, room_plane in zip(planes, person, room, strict=True):
+        f, b = (_stretch_u8(p, *mixed.shape).astype(np.int32) for p in (person_plane, room_plane))
         a = _plane_alpha(alpha, mixed).astype(np.int32)
         expected = _div255(f * a + b * (255 - a))
         detail = ((mixed.astype(np.int32) - expected) * a * 257 + 32768) >> 16
         out.append(np.clip(f + detail, 0, 255).astype(np.uint8))
-    return tuple(out)  # type: ignore[return-value]
+    return tuple(out)
 
 
 def _plane_alpha(alpha: U8, plane: U8) -> U8:
@@ -352,7 +354,7 @@ def wrap_map(
 ) -> tuple[Planes, U8]:
     height, width = alpha.shape
     cells = Size(-(-width // reduce), -(-height // reduce))
-    light: Planes = tuple(_to_bytes(_gauss(downscale(p, cells), sigma)) for p in plate)  # type: ignore[assignment]
+    light: Planes = tuple(_to_bytes(_gauss(downscale(p, cells), sigma)) for p in plate)
     soft = _gauss(downscale(alpha, cells), sigma)
     bright = (luma(light) if format is PixelFormat.RGB else light[0]).astype(f32) * f32(1 / 255)
     return light, _to_bytes((f32(strength) * (f32(255) - soft)) * bright)
@@ -374,4 +376,4 @@ def composite(
             else:
                 f = f + _div255(np.maximum(glow - f, 0) * part)
         out.append(_div255(f * a + b * (255 - a)).astype(np.uint8))
-    return tuple(out)  # type: ignore[return-value]
+    return tuple(out)
