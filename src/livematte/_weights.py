@@ -223,7 +223,12 @@ def _receive(
     """Write the answer to `out`, never more than one byte beyond the published size."""
     progress(have, file.size_bytes)
     while have <= file.size_bytes:
-        piece = response.read1(min(CHUNK_BYTES, file.size_bytes + 1 - have))
+        try:
+            piece = response.read1(min(CHUNK_BYTES, file.size_bytes + 1 - have))
+        except (OSError, http.client.HTTPException) as exc:  # what came so far is kept
+            raise DownloadError(
+                f"{address(file)} broke off: {exc}; the same command goes on from there{_WAY_OUT}"
+            ) from exc
         if not piece:
             return
         out.write(piece)

@@ -31,6 +31,7 @@ class Server(ThreadingHTTPServer):
         self.ranges = True
         self.stop_after: int | None = None  # bytes of the body after which the connection closes
         self.announce_length = True
+        self.hold: threading.Event | None = None  # the connection stays open until it is set
         self.asked: list[tuple[str, str | None]] = []  # path and Range of every request
 
     @property
@@ -59,6 +60,9 @@ class Handler(BaseHTTPRequestHandler):
             self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body[: server.stop_after])
+        if server.hold is not None:
+            self.wfile.flush()
+            server.hold.wait()
 
     def log_message(self, *args: Any) -> None:
         pass
@@ -128,6 +132,33 @@ def test_a_broken_off_download_is_resumed(
     assert _weights.pull(file).read_bytes() == CONTENT
     assert server.asked[-1] == ("/official/net.onnx", "bytes=100000-")
     assert left_in(cache) == [f"weights/{PATH}"]
+
+
+def test_a_full_disk_is_no_fault_of_the_network(
+    file: WeightsFile, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*args: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(_weights, "_receive", full)
+    with pytest.raises(WeightsError, match=r"cannot write .*net\.onnx: No space left on device") as caught:
+        _weights.pull(file)
+    assert not isinstance(caught.value, DownloadError)
+
+
+def test_a_server_that_falls_silent_is_given_up(
+    file: WeightsFile, server: Server, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_weights, "TIMEOUT_S", 0.5)
+    server.stop_after, server.hold = 100_000, threading.Event()
+    try:
+        with pytest.raises(DownloadError, match="broke off: timed out; the same command goes on"):
+            _weights.pull(file)
+    finally:
+        server.hold.set()
+    assert left_in(cache) == [f"weights/{PATH}.part"]
+    server.stop_after = None
+    assert _weights.pull(file).read_bytes() == CONTENT
 
 
 def test_a_server_without_ranges_starts_again(file: WeightsFile, server: Server) -> None:
