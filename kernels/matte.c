@@ -5,9 +5,13 @@
  * more) all of it at once. */
 static const float STILL = 0.4f, PER_CHANGE = 2.0f;
 
+/* Networks end in a sigmoid, whose tails are denormal numbers, and those cost a hundred
+ * times as much to add. What is a sixteenth of a code value is nobody; so is NaN. */
+static inline float somebody(float alpha) { return alpha > 1.0f / 4096.0f ? alpha : 0.0f; }
+
 void lm_temporal(const float *restrict alpha, const float *restrict before, float *restrict out, i32 n) {
   for (i32 i = 0; i < n; i++) {
-    float change = alpha[i] - before[i];
+    float change = somebody(alpha[i]) - before[i];
     float part = STILL + PER_CHANGE * (change < 0.0f ? -change : change);
     out[i] = before[i] + change * (part < 1.0f ? part : 1.0f);
   }
@@ -105,16 +109,17 @@ void lm_guided(const float *guide, const float *alpha, i32 w, i32 h, i32 radius,
   size_t n = (size_t)w * (size_t)h;
   float *m[6], *row = lm_take(&free, (size_t)(w + 2 * MAX_RADIUS) * sizeof(float));
   for (i32 k = 0; k < 6; k++) m[k] = lm_take(&free, n * sizeof(float));
-  float *restrict i1 = m[0], *restrict ip = m[1], *restrict ii = m[2];
+  float *restrict i1 = m[0], *restrict ip = m[1], *restrict ii = m[2], *restrict p = m[5];
   for (size_t i = 0; i < n; i++) {
+    p[i] = somebody(alpha[i]);
     i1[i] = guide[i] * (1.0f / 255.0f);
-    ip[i] = i1[i] * alpha[i];
+    ip[i] = i1[i] * p[i];
     ii[i] = i1[i] * i1[i];
   }
   box(m[1], m[3], w, h, radius, row); /* mean of guide x alpha */
   box(m[2], m[4], w, h, radius, row); /* mean of guide^2 */
   box(m[0], m[1], w, h, radius, row); /* mean of guide */
-  box(alpha, m[2], w, h, radius, row); /* mean of alpha */
+  box(m[5], m[2], w, h, radius, row); /* mean of alpha */
   float *restrict mean_i = m[1], *restrict mean_p = m[2], *restrict mean_ip = m[3], *restrict mean_ii = m[4];
   float *restrict a = m[0], *restrict b = m[5];
   for (size_t i = 0; i < n; i++) {

@@ -167,8 +167,13 @@ def _half(alpha: U8) -> U8:
 # --- matte ----------------------------------------------------------------------------------
 
 
+def _somebody(alpha: F32) -> F32:
+    """Alpha without what is a sixteenth of a code value, or NaN."""
+    return np.where(alpha > f32(1 / 4096), alpha, f32(0))
+
+
 def temporal(alpha: F32, before: F32) -> F32:
-    change = alpha - before
+    change = _somebody(alpha) - before
     part = np.minimum(f32(0.4) + f32(2) * np.abs(change), f32(1))
     return before + change * part
 
@@ -220,7 +225,7 @@ STEEPEST = 6.0
 
 
 def guided(guide: F32, alpha: F32, radius: int, epsilon: float) -> tuple[I16, I16]:
-    guide = guide * f32(1 / 255)
+    guide, alpha = guide * f32(1 / 255), _somebody(alpha)
     mean_ip, mean_ii = _box(guide * alpha, radius), _box(guide * guide, radius)
     mean_i, mean_p = _box(guide, radius), _box(alpha, radius)
     slope = (mean_ip - mean_i * mean_p) / ((mean_ii - mean_i * mean_i) + f32(epsilon))
