@@ -65,6 +65,9 @@ _TURNS = {
 }
 """Upper left 2x2 of a display matrix, by signs, to the orientation numbers of EXIF."""
 
+QUARTER_TURNS = (5, 6, 7, 8)
+"""Orientations that swap width and height."""
+
 
 def from_av(frame: av.VideoFrame) -> Frame:
     """A frame from PyAV, not copied where its pixel format is one of `DIRECT`.
@@ -364,7 +367,7 @@ def _fill_deep_alpha(frame: av.VideoFrame, alpha: U8) -> None:
 
 
 def _turned(plane: U8, orientation: int) -> U8:
-    if orientation in (5, 6, 7, 8):
+    if orientation in QUARTER_TURNS:
         plane = plane.T
     if orientation in (2, 3, 6, 7):
         plane = plane[:, ::-1]

@@ -156,6 +156,9 @@ class File:
             full = frame.range is ColorRange.FULL and frame.format is not PixelFormat.RGB
             stream.codec_context.color_range = RANGE_FULL if full else RANGE_LIMITED
             stream.codec_context.colorspace = SPC_BT709 if frame.matrix is ColorMatrix.BT709 else SPC_SMPTE170M
+            aspect = getattr(self._info, "aspect", 1)
+            if aspect != 1:
+                stream.codec_context.sample_aspect_ratio = aspect
             if self._threads:
                 stream.codec_context.thread_count = self._threads
             self._stream = stream
@@ -208,6 +211,8 @@ class File:
         MP4 sums up the time between decodings, which lags behind what is shown where the
         frame rate varies; the last packet makes up for it.
         """
+        if self._suffix not in {".mp4", ".m4v", ".mov"}:
+            return
         if self._held is not None and self._first_times is not None and self._last_pts is not None:
             first_dts, first_pts = self._first_times
             shown = self._last_pts + self._ticks - first_pts

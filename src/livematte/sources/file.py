@@ -12,9 +12,9 @@ import av
 from av.error import FFmpegError
 from av.stream import Disposition
 
-from livematte._av import RANGE_LIMITED, convert, from_av, orientation, reason, to_av, turn
+from livematte._av import QUARTER_TURNS, RANGE_LIMITED, from_av, orientation, reason, turn
 from livematte._errors import FrameError, OpenError, OptionError, SourceError
-from livematte._frame import Frame, Size
+from livematte._frame import Frame
 from livematte.sources import FileInfo
 from livematte.sources._whole import missing_bytes
 
@@ -28,10 +28,10 @@ _LIMITED_BY_STANDARD = ("h264", "hevc", "mpeg2video", "mpeg4", "vp8", "vp9", "av
 class File:
     """A video file, opened and checked here, read once.
 
-    Rotation and mirroring of the container are applied, anamorphic pixels are made
-    square, so that every frame is upright and undistorted. pts and time base are the
-    file's own; a frame without pts, or not later than the one before, gets the next
-    free one. Frames may change size where the stream does.
+    Rotation and mirroring of the container are applied, so that every frame is upright.
+    pts and time base are the file's own; a frame without pts, or not later than the one
+    before, gets the next free one. Frames may change size where the stream does. Pixels
+    that are not square stay so: `info.aspect` tells.
 
     Args:
         path: file name; a leading `file:` is cut off.
@@ -50,9 +50,9 @@ class File:
             raise OptionError(f"threads must be from 1 to 256, got {threads}")
         self._container = _opened(self.path)
         try:
-            self._stream = _video_stream(self._container, self.path)
             if not keep_broken:
                 _refuse_cut(self.path)
+            self._stream = _video_stream(self._container, self.path)
             self._stream.thread_type = "AUTO"
             if threads:
                 self._stream.thread_count = threads
@@ -60,6 +60,7 @@ class File:
             self._time_base: Fraction = self._stream.time_base or 1 / fps
             self._frame_ticks = max(1, round(1 / (fps * self._time_base)))
             self._count = 0
+            self._turn = 1
             self._last_pts: int | None = None
             self._frames = self._read()
             first = next(self._frames, None)
@@ -76,6 +77,7 @@ class File:
             time_base=self._time_base,
             audio=self.path if self._container.streams.audio else None,
             path=self.path,
+            aspect=_aspect(self._stream, self._turn),
         )
 
     def __enter__(self) -> File:
@@ -136,10 +138,8 @@ class File:
             frame = from_av(picture)
         except FrameError as exc:
             raise SourceError(f"frame {self._count} of {self.path} cannot be used: {exc}") from exc
-        aspect = self._stream.sample_aspect_ratio
-        if aspect and aspect != 1:
-            frame = _square(frame, aspect)
-        return turn(frame, orientation(picture))
+        self._turn = orientation(picture)
+        return turn(frame, self._turn)
 
     def _reached(self) -> str:
         seconds = float((self._last_pts or 0) * self._time_base)
@@ -198,11 +198,10 @@ def _frames(container: Any, stream: Any, fps: Fraction) -> int | None:
     return None
 
 
-def _square(frame: Frame, aspect: Fraction) -> Frame:
-    """Square pixels: width and height are what a player would show."""
-    size = Size(max(1, round(frame.size.width * aspect)), frame.size.height)
-    native = to_av(frame)
-    return from_av(convert(native, native.format.name, frame.matrix, frame.range, size=size))
+def _aspect(stream: Any, turned: int) -> Fraction:
+    """Width of an upright pixel by its height."""
+    aspect = Fraction(stream.sample_aspect_ratio or 1)
+    return 1 / aspect if turned in QUARTER_TURNS else aspect
 
 
 def create(argument: str | None, *, keep_broken: bool = False, threads: int | None = None) -> File:

@@ -1,0 +1,476 @@
+"""Sources: what comes out of files, folders, pipes and the synthetic room."""
+
+from __future__ import annotations
+
+import importlib.util
+import io
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from livematte._errors import OpenError, OptionError, SourceError, UnknownName
+from livematte._frame import ColorMatrix, ColorRange, PixelFormat, Size
+from livematte.sources import open_source, parse_fps, source_name
+from livematte.sources._exif import exif_orientation
+from livematte.sources._still import read_image
+from livematte.sources._whole import missing_bytes
+from livematte.sources.folder import natural_key
+from livematte.sources.raw import Raw
+from livematte.sources.synthetic import Synthetic, legibility, marker_box, room
+
+spec = importlib.util.spec_from_file_location("media_make", Path(__file__).parents[1] / "media" / "make.py")
+make = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(make)
+
+
+def read(spec, **options):
+    with open_source(spec, **options) as source:
+        return list(source)
+
+
+def times(frames):
+    return [frame.pts * frame.time_base for frame in frames]
+
+
+class TestSpelling:
+    def test_what_a_spelling_means(self, tmp_path):
+        (tmp_path / "frames").mkdir()
+        assert source_name("-") == ("raw", None)
+        assert source_name("a.mp4") == ("file", "a.mp4")
+        assert source_name("a.GIF") == ("file", "a.GIF")
+        assert source_name("a.JPG") == ("image", "a.JPG")
+        assert source_name("file:a.png") == ("image", "a.png")
+        assert source_name("synthetic:") == ("synthetic", "")
+        assert source_name(str(tmp_path / "frames")) == ("folder", str(tmp_path / "frames"))
+
+    def test_a_name_with_a_colon_is_a_file_if_there_is_one(self, tmp_path, monkeypatch):
+        monkeypatch.chdir(tmp_path)
+        make.clip(tmp_path / "a.mp4", frames=3).rename(tmp_path / "synthetic:x.mp4")
+        assert len(read("synthetic:x.mp4")) == 3
+
+    def test_options_of_another_source_are_refused(self):
+        with pytest.raises(OptionError, match=r"'synthetic' has no option 'keep_broken'; it has fps, frames"):
+            open_source("synthetic:", keep_broken=True)
+
+    def test_options_not_given_and_the_pipe_format_are_passed_over(self, tmp_path):
+        assert len(read(make.clip(tmp_path / "a.mp4", frames=3), format="rgb24:4x4", threads=None)) == 3
+
+    @pytest.mark.parametrize("value", ["0", "-1", "x", "1/0", float("inf"), 1e9])
+    def test_bad_rates(self, value):
+        with pytest.raises(OptionError, match="fps must be"):
+            parse_fps(value)
+
+    def test_rates(self):
+        assert parse_fps("30000/1001") == parse_fps(29.97002997) == Fraction(30000, 1001)
+
+
+class TestFile:
+    def test_every_frame_with_its_time(self, tmp_path):
+        path = make.clip(tmp_path / "a.mp4", frames=20)
+        with open_source(path) as source:
+            frames = list(source)
+        assert times(frames) == [Fraction(i, 30) for i in range(20)]
+        assert source.info.size == (64, 48)
+        assert (source.info.fps, source.info.frames, source.info.audio) == (30, 20, None)
+        assert source.info.path == str(path)
+
+    def test_variable_rate_is_passed_through(self, tmp_path):
+        pts = [0, 3, 4, 11, 30, 31, 50, 90, 91, 200]
+        for name, exact in (("a.mp4", True), ("a.mkv", False)):
+            path = make.clip(tmp_path / name, frames=10, pts=pts, time_base=Fraction(1, 90))
+            got = times(read(path))
+            assert got == pytest.approx([p / 90 for p in pts], abs=0 if exact else 0.0006)
+            assert not exact or got == [Fraction(p, 90) for p in pts]
+
+    def test_b_frames_come_in_order_of_time(self, tmp_path):
+        path = make.clip(tmp_path / "a.mp4", frames=40, options={"bf": "3", "b-adapt": "0"})
+        with av.open(str(path)) as container:
+            kinds = {frame.pict_type for frame in container.decode(video=0)}
+        assert 3 in kinds  # there are B-frames in it
+        assert times(read(path)) == [Fraction(i, 30) for i in range(40)]
+
+    def test_a_first_time_other_than_zero_is_kept(self, tmp_path):
+        path = make.clip(tmp_path / "a.mkv", frames=5, pts=[30, 31, 32, 33, 34])
+        assert times(read(path)) == pytest.approx([1, 31 / 30, 32 / 30, 1.1, 34 / 30], abs=0.0006)
+
+    def test_a_bare_stream_without_times_gets_them(self, tmp_path):
+        path = make.clip(tmp_path / "a.h264", frames=10)
+        frames = read(path)
+        assert len(frames) == 10
+        steps = np.diff([float(t) for t in times(frames)])
+        assert steps == pytest.approx([float(1 / open_source(path).info.fps)] * 9)
+
+    @pytest.mark.parametrize(
+        ("rotation", "corner"), [(0, "top left"), (90, "bottom left"), (180, "bottom right"), (-90, "top right")]
+    )
+    def test_rotation_is_applied(self, tmp_path, rotation, corner):
+        plain = make.clip(tmp_path / "a.mp4", frames=2, rotation=rotation)
+        frame = read(plain)[0]
+        assert frame.size == ((64, 48) if rotation in (0, 180) else (48, 64))
+        luma = frame.planes[0]
+        corners = {
+            "top left": luma[:8, :8],
+            "top right": luma[:8, -8:],
+            "bottom left": luma[-8:, :8],
+            "bottom right": luma[-8:, -8:],
+        }
+        assert max(corners, key=lambda name: corners[name].mean()) == corner or corner == "bottom right"
+        assert corners[corner].mean() > 200  # the bright square starts in the upper left of the stored picture
+
+    def test_mirroring_is_applied(self, tmp_path):
+        luma = read(make.clip(tmp_path / "a.mp4", frames=1, rotation=0, hflip=True))[0].planes[0]
+        assert luma[:8, -8:].mean() > 200
+
+    @pytest.mark.parametrize(("rotation", "aspect"), [(0, Fraction(4, 3)), (90, Fraction(3, 4))])
+    def test_pixels_that_are_not_square_are_told_of(self, tmp_path, rotation, aspect):
+        path = make.clip(tmp_path / "a.mp4", frames=2, aspect=Fraction(4, 3), rotation=rotation)
+        assert open_source(path).info.aspect == aspect
+
+    @pytest.mark.parametrize("size", [(1, 1), (2, 2), (3, 5), (33, 17)])
+    def test_tiny_and_odd_sizes(self, tmp_path, size):
+        path = make.clip(tmp_path / "a.webm", frames=2, size=size, codec="libvpx-vp9")
+        frames = read(path)
+        assert [frame.size for frame in frames] == [size] * 2
+
+    @pytest.mark.parametrize(
+        ("codec", "pix_fmt", "expected"),
+        [
+            ("ffv1", "gray", PixelFormat.I420),
+            ("ffv1", "gray16le", PixelFormat.I420),
+            ("ffv1", "yuv420p10le", PixelFormat.I420),
+            ("ffv1", "yuv444p16le", PixelFormat.I444),
+            ("ffv1", "yuv422p", PixelFormat.I420),
+            ("libx264", "yuv444p", PixelFormat.I444),
+            ("libx264", "gray", PixelFormat.I420),
+            ("mjpeg", "yuvj420p", PixelFormat.I420),
+            ("qtrle", "rgb24", PixelFormat.RGB),
+            ("png", "rgba", PixelFormat.RGB),
+        ],
+    )
+    def test_depths_and_layouts(self, tmp_path, codec, pix_fmt, expected):
+        path = make.clip(
+            tmp_path / "a.mov" if codec in ("qtrle", "png", "mjpeg") else tmp_path / "a.mkv",
+            frames=3,
+            codec=codec,
+            pix_fmt=pix_fmt,
+        )
+        frames = read(path)
+        assert {frame.format for frame in frames} == {expected}
+        black, white = frames[0].planes[0].min(), frames[0].planes[0].max()
+        assert (black < 40, white > 220) == (True, True)
+
+    def test_untagged_grey_of_h264_is_limited(self, tmp_path):
+        assert read(make.clip(tmp_path / "a.mkv", frames=1, pix_fmt="gray"))[0].range is ColorRange.LIMITED
+
+    def test_full_range_and_matrix_come_from_the_tags(self, tmp_path):
+        frame = read(make.clip(tmp_path / "a.mp4", frames=1, tags={"color_range": 2, "colorspace": 1}))[0]
+        assert (frame.range, frame.matrix) == (ColorRange.FULL, ColorMatrix.BT709)
+
+    def test_sound_is_told_of(self, tmp_path):
+        path = make.clip(tmp_path / "a.mp4", audio=("aac",))
+        assert open_source(path).info.audio == str(path)
+
+    def test_a_size_that_changes_midway(self, tmp_path):
+        path = tmp_path / "both.h264"
+        one = make.clip(tmp_path / "1.h264", frames=4, size=(64, 48))
+        two = make.clip(tmp_path / "2.h264", frames=4, size=(32, 32))
+        path.write_bytes(one.read_bytes() + two.read_bytes())
+        assert [frame.size for frame in read(path)] == [(64, 48)] * 4 + [(32, 32)] * 4
+
+    def test_leaving_early_frees_everything(self, tmp_path):
+        path = make.clip(tmp_path / "a.mp4", frames=30)
+        source = open_source(path)
+        with source:
+            next(iter(source))
+        source.close()
+
+    def test_real_recording(self, shared):
+        frames = read(shared("media/sign-again.mkv"))
+        assert len(frames) == 77
+        assert (frames[0].pts, frames[-1].pts) == (33, 2567)
+        assert frames[0].range is ColorRange.FULL
+
+    def test_carphone(self, carphone):
+        frames = read(carphone)
+        assert len(frames) == 120
+        assert frames[0].size == (176, 144)
+
+
+class TestBrokenFile:
+    def test_missing(self, tmp_path):
+        with pytest.raises(OpenError, match=r"there is no file .*nothing\.mp4"):
+            open_source(tmp_path / "nothing.mp4")
+
+    def test_no_video_at_all(self, tmp_path):
+        path = tmp_path / "text.mp4"
+        path.write_text("this is no video\n" * 50)
+        with pytest.raises(OpenError, match="not a video FFmpeg can read"):
+            open_source(path)
+
+    def test_empty(self, tmp_path):
+        path = tmp_path / "empty.mp4"
+        path.touch()
+        with pytest.raises(OpenError, match="not a video FFmpeg can read"):
+            open_source(path)
+
+    @pytest.mark.parametrize(("name", "codec"), [("a.m4a", "aac"), ("a.mka", "libopus")])
+    def test_sound_only(self, tmp_path, name, codec):
+        with pytest.raises(OpenError, match="sound but no video"):
+            open_source("file:" + str(make.sound_only(tmp_path / name, codec)))
+
+    @pytest.mark.parametrize("name", ["a.mp4", "faststart.mp4", "fragmented.mp4", "a.mkv", "a.webm", "a.avi"])
+    @pytest.mark.parametrize("part", [0.3, 0.6, 0.95])
+    def test_cut_off(self, tmp_path, name, part):
+        movflags = {"faststart.mp4": "faststart", "fragmented.mp4": "frag_keyframe+empty_moov"}.get(name)
+        codec = {"webm": "libvpx-vp9", "avi": "mpeg4"}.get(name[-4:].strip("."), "libx264")
+        path = make.clip(
+            tmp_path / name, frames=30, codec=codec, container_options={"movflags": movflags} if movflags else None
+        )
+        data = path.read_bytes()
+        assert missing_bytes(path) == 0
+        path.write_bytes(data[: int(len(data) * part)])
+        with pytest.raises(OpenError, match=r"cut off|bytes of it are missing"):
+            open_source(path)
+
+    def test_what_is_left_of_a_cut_file_can_be_asked_for(self, tmp_path):
+        path = make.clip(tmp_path / "a.mkv", frames=30, size=(320, 240))
+        path.write_bytes(path.read_bytes()[:-2000])
+        assert 0 < len(read(path, keep_broken=True)) < 30
+
+    @pytest.mark.parametrize("name", ["a.mp4", "a.mkv", "a.avi", "a.ts"])
+    def test_damage_midway_is_told_with_how_far_it_got(self, tmp_path, name):
+        codec = "mpeg4" if name == "a.avi" else "libx264"
+        path = make.clip(tmp_path / name, frames=60, codec=codec, options={"g": "10", "bf": "0"}, size=(160, 96))
+        data = bytearray(path.read_bytes())
+        start = len(data) * (7 if name == "a.avi" else 5) // 10  # half of so small an AVI is its header
+        data[start : start + 1000] = np.random.default_rng(5).integers(0, 256, 1000, dtype=np.uint8).tobytes()
+        path.write_bytes(data)
+        with open_source(path) as source, pytest.raises(SourceError, match=r"damaged after \d+ frames \(\d+\.\d\d s\)"):
+            list(source)
+        assert len(read(path, keep_broken=True)) > 30
+
+    def test_threads_out_of_range(self, tmp_path):
+        with pytest.raises(OptionError, match="threads must be from 1 to 256"):
+            open_source(make.clip(tmp_path / "a.mp4", frames=1), threads=0)
+
+    def test_descriptors_are_given_back(self, tmp_path):
+        if not Path("/proc/self/fd").exists():
+            pytest.skip("counts open files in /proc, which this system has not")
+        path = make.clip(tmp_path / "a.mp4", frames=5)
+        broken = tmp_path / "b.mp4"
+        broken.write_bytes(path.read_bytes()[:-100])
+        read(path)
+        before = len(list(Path("/proc/self/fd").iterdir()))
+        for _ in range(10):
+            read(path)
+            with pytest.raises(OpenError):
+                open_source(broken)
+        assert len(list(Path("/proc/self/fd").iterdir())) == before
+
+
+class TestImage:
+    def test_png_is_exact(self, tmp_path):
+        rgb = make.picture(0, 33, 17)
+        frames = read(make.still(tmp_path / "a.png", rgb))
+        assert len(frames) == 1
+        np.testing.assert_array_equal(np.stack(frames[0].planes, 2), rgb)
+        assert frames[0].format is PixelFormat.RGB
+
+    def test_sixteen_bits_and_grey(self, tmp_path):
+        deep = np.linspace(0, 65535, 64).astype(">u2").reshape(8, 8)
+        grey = read(make.still(tmp_path / "g.png", None, pix_fmt="gray16be", array=deep.astype(np.uint16)))[0]
+        assert (grey.planes[0].min(), grey.planes[0].max()) == (0, 255)
+        np.testing.assert_array_equal(grey.planes[0], grey.planes[2])
+        colour = np.stack((deep, deep[::-1], deep.T), 2).astype(np.uint16)
+        rgb = read(make.still(tmp_path / "c.png", None, pix_fmt="rgb48be", array=colour))[0]
+        assert np.abs(np.stack(rgb.planes, 2).astype(int) - (colour >> 8)).max() <= 1
+
+    def test_jpeg_is_full_range_bt601(self, tmp_path):
+        rgb = np.full((800, 16, 3), (200, 40, 90), np.uint8)  # 800 rows: untagged video would be BT.709
+        image = read_image(make.still(tmp_path / "a.jpg", rgb, "mjpeg", "yuvj444p"))
+        assert [int(p.mean()) for p in image.planes] == pytest.approx([200, 40, 90], abs=4)
+
+    def test_webp_is_bt601_at_any_size(self, tmp_path):
+        rgb = np.full((800, 16, 3), (200, 40, 90), np.uint8)
+        image = read_image(make.still(tmp_path / "a.webp", rgb, "libwebp", "yuv420p"))
+        assert [int(p.mean()) for p in image.planes] == pytest.approx([200, 40, 90], abs=6)
+
+    @pytest.mark.parametrize("order", "<>")
+    @pytest.mark.parametrize("number", range(1, 9))
+    def test_exif_orientation(self, tmp_path, number, order):
+        path = make.still(tmp_path / "a.jpg", make.picture(0, 48, 32), "mjpeg", "yuvj444p")
+        path.write_bytes(make.with_exif(path.read_bytes(), number, order))
+        assert exif_orientation(path.read_bytes()) == number
+        image = read_image(path)
+        assert image.size == ((48, 32) if number < 5 else (32, 48))
+        green = image.planes[1]
+        row, column = {1: (0, 0), 2: (0, -1), 3: (-1, -1), 4: (-1, 0), 5: (0, 0), 6: (0, -1), 7: (-1, -1), 8: (-1, 0)}[
+            number
+        ]
+        assert green[row, column] > 200  # the white square of the upper left
+
+    def test_exif_of_png_and_webp(self):
+        tiff = make.with_exif(b"\xff\xd8", 6)[12:]
+        png = b"\x89PNG\r\n\x1a\n" + len(tiff).to_bytes(4, "big") + b"eXIf" + tiff + b"crc."
+        webp = b"RIFF\0\0\0\0WEBP" + b"VP8X\x03\0\0\0abc\0" + b"EXIF" + len(tiff).to_bytes(4, "little") + tiff
+        assert exif_orientation(png) == exif_orientation(webp) == 6
+
+    @pytest.mark.parametrize(
+        "data",
+        [
+            b"",
+            b"\xff\xd8",
+            b"\xff\xd8\xff\xe1\0\x04",
+            b"\x89PNG\r\n\x1a\n\xff\xff\xff\xffeXIf",
+            make.with_exif(b"\xff\xd8", 6)[:-8],
+            make.with_exif(b"\xff\xd8", 77),
+        ],
+    )
+    def test_exif_nonsense_is_none(self, data):
+        assert exif_orientation(data) is None
+
+    def test_not_an_image(self, tmp_path):
+        path = tmp_path / "a.png"
+        path.write_bytes(b"no image at all, whatever the suffix says")
+        with pytest.raises(OpenError, match="not an image"):
+            open_source(path)
+        with pytest.raises(OpenError, match="cannot read the image"):
+            open_source(tmp_path / "none.png")
+
+    def test_names_are_no_patterns(self, tmp_path):
+        path = make.still(tmp_path / "100%d [a]*.png", make.picture(0, 8, 8))
+        assert read(path)[0].size == (8, 8)
+
+
+class TestFolder:
+    def test_natural_order_and_times(self, tmp_path):
+        for number in (10, 9, 1, 100):
+            make.still(tmp_path / f"f{number}.png", np.full((4, 4, 3), number, np.uint8))
+        (tmp_path / "notes.txt").write_text("not an image")
+        (tmp_path / ".hidden.png").write_bytes(b"")
+        frames = read(tmp_path, fps="30000/1001")
+        assert [int(frame.planes[0][0, 0]) for frame in frames] == [1, 9, 10, 100]
+        assert times(frames) == [i * Fraction(1001, 30000) for i in range(4)]
+
+    def test_order_of_names(self):
+        names = ["b2", "a10", "A9", "a1b", "a1", "7", "10"]
+        assert sorted(map(Path, names), key=natural_key) == list(map(Path, ["7", "10", "a1", "a1b", "A9", "a10", "b2"]))
+
+    def test_formats_and_sizes_may_mix(self, tmp_path):
+        make.still(tmp_path / "1.png", make.picture(0, 8, 6))
+        make.still(tmp_path / "2.jpg", make.picture(0, 9, 5), "mjpeg", "yuvj420p")
+        make.still(tmp_path / "3.bmp", make.picture(0, 7, 7), "bmp", "bgr24")
+        assert [frame.size for frame in read(tmp_path)] == [(8, 6), (9, 5), (7, 7)]
+
+    def test_nothing_in_it(self, tmp_path):
+        with pytest.raises(OpenError, match="there is no image"):
+            open_source(tmp_path)
+
+    def test_a_broken_one_says_how_far_it_got(self, tmp_path):
+        make.still(tmp_path / "1.png", make.picture(0, 8, 6))
+        (tmp_path / "2.png").write_bytes(b"broken")
+        with open_source(tmp_path) as source, pytest.raises(SourceError, match="after 1 images of 2"):
+            list(source)
+
+
+class TestRaw:
+    def test_rgb(self):
+        pixels = np.arange(2 * 3 * 5 * 3, dtype=np.uint8)
+        frames = list(Raw("rgb24:5x3@50", file=io.BytesIO(pixels.tobytes())))
+        assert times(frames) == [0, Fraction(1, 50)]
+        np.testing.assert_array_equal(np.stack(frames[1].planes, 2).ravel(), pixels[45:])
+
+    @pytest.mark.parametrize("pixels", ["yuv420p", "yuv444p", "gray"])
+    def test_planes(self, pixels):
+        count = {"yuv420p": 15 + 2 * 6, "yuv444p": 45, "gray": 15}[pixels]
+        data = np.random.default_rng(0).integers(0, 256, count, dtype=np.uint8)
+        frame = next(iter(Raw(f"{pixels}:5x3", file=io.BytesIO(data.tobytes()))))
+        got = np.concatenate([plane.ravel() for plane in frame.planes])[:count]
+        np.testing.assert_array_equal(got, data)
+
+    @pytest.mark.parametrize("pixels", ["bgr24", "rgba", "bgra", "yuv422p", "nv12"])
+    def test_every_format_is_read_frame_by_frame(self, pixels):
+        picture = av.VideoFrame.from_ndarray(make.picture(0, 6, 4), "rgb24").reformat(format=pixels)
+        count = {"bgr24": 72, "rgba": 96, "bgra": 96, "yuv422p": 48, "nv12": 36}[pixels]
+        frames = list(Raw(f"{pixels}:6x4", file=io.BytesIO(bytes(count * 3))))
+        assert (len(frames), frames[0].size, picture.format.name) == (3, (6, 4), pixels)
+
+    def test_a_pipe_that_gives_pieces(self):
+        class Dripping(io.RawIOBase):
+            left = 2 * 48
+
+            def read(self, count=-1):
+                part = min(count, 7, self.left)
+                self.left -= part
+                return bytes(part)
+
+        assert len(list(Raw("rgb24:4x4", file=Dripping()))) == 2
+
+    def test_half_a_frame_is_an_error(self):
+        source = iter(Raw("rgb24:4x4@25", file=io.BytesIO(bytes(60))))
+        next(source)
+        with pytest.raises(SourceError, match="ended inside frame 2: 12 of 48 bytes"):
+            next(source)
+
+    @pytest.mark.parametrize("text", [None, "", "rgb24", "rgb24:0x4", "xyz:4x4", "rgb24:4x4@0", "rgb24:99999x4"])
+    def test_formats_that_are_none(self, text):
+        with pytest.raises(OptionError):
+            open_source("-", format=text)
+
+
+class TestSynthetic:
+    def test_same_every_time(self):
+        for one, two in zip(read("synthetic:64x36*3"), read("synthetic:64x36*3"), strict=True):
+            for a, b in zip(one.planes, two.planes, strict=True):
+                np.testing.assert_array_equal(a, b)
+
+    def test_the_picture_is_the_matte_over_the_room(self):
+        source, empty = Synthetic(Size(160, 90)), room(Size(160, 90))
+        alpha, frame = source.true_alpha(7), source.frame(7)
+        np.testing.assert_array_equal(frame.planes[0][alpha == 0], empty[0][alpha == 0])
+        assert 0.1 < alpha.mean() < 0.4
+        assert ((alpha > 0) & (alpha < 1)).sum() > 100
+        clear = np.abs(frame.planes[0].astype(int) - empty[0])[alpha == 1]
+        assert np.median(clear) > 10
+
+    def test_the_figure_moves(self):
+        source = Synthetic(Size(160, 90))
+        assert np.abs(source.true_alpha(0) - source.true_alpha(15)).sum() > 100
+
+    @pytest.mark.parametrize("size", [(640, 360), (90, 160), (100, 100), (33, 17)])
+    def test_the_marker_is_never_covered_and_can_be_read(self, size):
+        source = Synthetic(Size(*size))
+        left, top, right, bottom = marker_box(Size(*size))
+        for index in range(0, 60, 5):
+            assert source.true_alpha(index)[top:bottom, left:right].max() == 0
+            assert legibility(source.frame(index).planes[0]) == pytest.approx(1)
+
+    def test_other_pictures_do_not_show_the_marker(self):
+        assert legibility(np.full((90, 160), 128, np.uint8)) == 0
+        noise = np.random.default_rng(1).integers(0, 256, (360, 640), dtype=np.uint8)
+        assert abs(legibility(noise)) < 0.1
+        assert legibility(255 - room(Size(160, 90))[0]) == pytest.approx(-1)
+
+    @pytest.mark.parametrize("size", [(1, 1), (2, 1), (3, 5)])
+    def test_tiny(self, size):
+        frame = Synthetic(Size(*size), frames=1).frame(0)
+        assert frame.size == size
+        assert legibility(frame.planes[0]) == 0
+
+    def test_spelling(self):
+        info = open_source("synthetic:64x36@24*7").info
+        assert (info.size, info.fps, info.frames) == ((64, 36), 24, 7)
+        assert open_source("synthetic:", frames=3, fps=10).info.frames == 3
+
+    @pytest.mark.parametrize("argument", ["64", "64x36x3", "0x4", "64x36*0", "64x36@0"])
+    def test_bad_spelling(self, argument):
+        with pytest.raises(OptionError):
+            open_source("synthetic:" + argument)
+
+
+def test_an_unknown_name_is_a_missing_file():
+    with pytest.raises((OpenError, UnknownName), match="camra"):
+        open_source("camra:0")
