@@ -1,0 +1,89 @@
+"""`livematte bench`: what a frame costs on this device."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Annotated, Any
+
+import typer
+
+EXAMPLE = "Example: livematte bench --model livematte --size 1280x720"
+
+DEFAULT_SIZES = ["640x360", "1280x720", "1920x1080"]
+
+
+def command(
+    model: Annotated[str, typer.Option(help="Network that finds people; `livematte models list`.")] = "livematte",
+    engine: Annotated[str, typer.Option(help="What runs the network: auto, onnxruntime or litert.")] = "auto",
+    threads: Annotated[int | None, typer.Option(metavar="N", help="Threads of the engine.")] = None,
+    weights: Annotated[
+        str | None, typer.Option(metavar="FILE", help="Weights from this file in place of the model's own.")
+    ] = None,
+    effect: Annotated[str, typer.Option(help="What the background becomes, such as blur:0.6.")] = "blur:0.6",
+    refine: Annotated[bool, typer.Option("--refine/--no-refine", help="Follow the picture's edges.")] = True,
+    size: Annotated[
+        list[str] | None, typer.Option(metavar="WxH", help="Size of the frames; may be given again.  [default: three]")
+    ] = None,
+    frames: Annotated[int, typer.Option(metavar="N", min=1, max=100_000, help="Frames of each measurement.")] = 100,
+    json_: Annotated[bool, typer.Option("--json", help="Print figures as one JSON object on stdout.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show a traceback if something fails.")] = False,
+) -> None:
+    """Measure this device: milliseconds of a frame, stage by stage.
+
+    The frames are generated and lie in memory: decoding and encoding are not counted.
+    """
+    from livematte import _bench, _doctor
+    from livematte._session import build_stages
+
+    sizes = [parse_size(text) for text in size or DEFAULT_SIZES]
+    stages = build_stages(model, effect, engine=engine, threads=threads, weights=weights, refine=refine)
+    try:
+        measured = {str(s): _bench.measure(stages, _bench.synthetic_frames(s), frames) for s in sizes}
+        figures: dict[str, Any] = {
+            "model": stages.segmenter.name,
+            "engine": getattr(getattr(stages.segmenter, "_engine", None), "name", engine),
+            "effect": effect,
+            "cpu": _doctor.cpu(),
+            "kernels": _doctor.kernels(),
+            "sizes": measured,
+        }
+    finally:
+        stages.segmenter.close()
+    typer.echo(json.dumps(figures, indent=2) if json_ else "\n".join(lines(figures)))
+
+
+def parse_size(text: str) -> Any:
+    """`1280x720` as a size.
+
+    Raises:
+        OptionError: not a size that frames can have.
+    """
+    from livematte._errors import OptionError
+    from livematte._frame import MAX_SIDE_PX, Size
+
+    match = re.fullmatch(r"(\d{1,5})x(\d{1,5})", text)
+    size = Size(int(match[1]), int(match[2])) if match else Size(0, 0)
+    if not (1 <= size.width <= MAX_SIDE_PX and 1 <= size.height <= MAX_SIDE_PX):
+        raise OptionError(f"a size is WIDTHxHEIGHT, up to {MAX_SIDE_PX}x{MAX_SIDE_PX}, as in 1280x720; got {text!r}")
+    return size
+
+
+def lines(figures: dict[str, Any]) -> list[str]:
+    """The figures for a reader: a column for each size."""
+    cpu, sizes = figures["cpu"], figures["sizes"]
+    kernels = figures["kernels"].get("variant", "missing")
+    rows = [
+        f"{figures['model']} on {figures['engine']}, {figures['effect']}, {kernels} kernels",
+        f"{cpu['name']}, {cpu['cores']} cores",
+        "",
+        f"{'median ms':<16}" + "".join(f"{size:>12}" for size in sizes),
+    ]
+    names = list(dict.fromkeys(name for found in sizes.values() for name in found["parts"]))
+    for name in names:
+        times = (found["parts"].get(name, {}).get("p50_ms") for found in sizes.values())
+        rows.append(f"{name:<16}" + "".join(f"{'-' if ms is None else f'{ms:.2f}':>12}" for ms in times))
+    rows.append(f"{'whole frame':<16}" + "".join(f"{found['frame']['p50_ms']:>12.2f}" for found in sizes.values()))
+    rows.append(f"{'  95th percent':<16}" + "".join(f"{found['frame']['p95_ms']:>12.2f}" for found in sizes.values()))
+    rows.append(f"{'frames a second':<16}" + "".join(f"{found['fps']:>12.0f}" for found in sizes.values()))
+    return rows
