@@ -14,6 +14,10 @@ from livematte._matte import Matte
 from livematte._stages import State
 from livematte.effects import Look
 
+ROUNDING_S = Fraction(1, 500)
+"""How much a film's frame may be early: containers that count milliseconds round both the
+film's times and the camera's, and equal rates must not stutter for it."""
+
 
 @dataclass(frozen=True)
 class Video(Look):
@@ -59,9 +63,14 @@ class _Playback:
         self._plate: Frame | None = None
         self._rewind()
 
+    def __del__(self) -> None:
+        film = getattr(self, "_film", None)
+        if film is not None:  # a state is dropped, not closed; its decoder's threads must not wait for the collector
+            film.close()
+
     def at(self, frame: Frame) -> Frame:
         """The plate for `frame`."""
-        elapsed_s = frame.pts * frame.time_base - self._start_s
+        elapsed_s = frame.pts * frame.time_base - self._start_s + ROUNDING_S
         if elapsed_s < self._round_s:  # the stream went back
             self._seek(elapsed_s)
         while not self._reach(elapsed_s - self._round_s):
