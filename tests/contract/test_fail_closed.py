@@ -46,7 +46,7 @@ RAW_SHOWS = 0.95
 PLATE_SHOWS = 0.02
 """Part that a plate without the room may have: noise."""
 
-BLUR_SHOWS = 0.25
+BLUR_SHOWS = 0.1
 """Part that a covering blur may leave: coarse patches, not the bits."""
 
 

@@ -13,7 +13,7 @@ from livematte._stages import State
 from livematte.effects import Look, check_fraction
 
 WEAKEST = 0.1
-"""Smallest strength: below it faces and print in the room stay readable."""
+"""Smallest strength: less is no blur but a soft picture of the room."""
 
 SIGMA_OF_HEIGHT = 0.05
 """Standard deviation at strength 1, as part of the picture's shorter side: a constant

@@ -25,6 +25,9 @@ NAMED = {
 """Colours by name, sRGB."""
 
 
+CHANNELS = 3
+
+
 @dataclass(frozen=True, kw_only=True)
 class Color(Look):
     """A plain background.
@@ -62,10 +65,14 @@ def parse_rgb(color: Any) -> tuple[int, int, int]:
         if re.fullmatch(r"#?[0-9a-fA-F]{6}", color):
             red, green, blue = bytes.fromhex(color.removeprefix("#"))
             return red, green, blue
-    elif len(tuple(color)) == 3 and all(isinstance(v, (int, np.integer)) and 0 <= v <= 255 for v in color):
+    elif isinstance(color, (tuple, list, np.ndarray)) and len(color) == CHANNELS and all(map(_is_byte, color)):
         red, green, blue = map(int, color)
         return red, green, blue
     raise OptionError(f"a colour is three numbers from 0 to 255, #rrggbb, or one of {', '.join(NAMED)}; got {color!r}")
+
+
+def _is_byte(value: Any) -> bool:
+    return isinstance(value, (int, np.integer)) and 0 <= value <= 255  # noqa: PLR2004  an 8-bit sample
 
 
 def create(argument: str | None, **options: Any) -> Color:
