@@ -199,10 +199,15 @@ def test_behind_hands_over_everything_before_it_closes() -> None:
 
 
 def test_behind_stops_where_the_caller_fails() -> None:
-    sink = Sink()
-    with pytest.raises(KeyError), behind(sink) as out:
-        out.write(Synthetic(SIZE).frame(0))
-        raise KeyError("the caller")
+    sink, frame = Sink(), Synthetic(SIZE).frame(0)
+
+    def fail_after_one() -> None:
+        with behind(sink) as out:
+            out.write(frame)
+            raise KeyError("the caller")
+
+    with pytest.raises(KeyError):
+        fail_after_one()
     assert isinstance(sink.error, KeyError)
     assert threads() == []
 

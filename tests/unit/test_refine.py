@@ -14,11 +14,14 @@ from livematte.sources.synthetic import Synthetic
 SOURCE = Synthetic(Size(320, 180))
 
 
-def small_matte(index: int, size: Size = Size(64, 36)) -> Matte:
+NETWORK = Size(64, 36)
+
+
+def small_matte(index: int) -> Matte:
     """The true matte as a network would give it: small and blurred by its pixels."""
     alpha = SOURCE.true_alpha(index)
-    rows, columns = alpha.shape[0] // size.height, alpha.shape[1] // size.width
-    means = alpha.reshape(size.height, rows, size.width, columns).mean((1, 3))
+    rows, columns = alpha.shape[0] // NETWORK.height, alpha.shape[1] // NETWORK.width
+    means = alpha.reshape(NETWORK.height, rows, NETWORK.width, columns).mean((1, 3))
     return Matte(means.astype(np.float32), index)
 
 

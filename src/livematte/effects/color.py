@@ -72,7 +72,7 @@ def parse_rgb(color: Any) -> tuple[int, int, int]:
 
 
 def _is_byte(value: Any) -> bool:
-    return isinstance(value, (int, np.integer)) and 0 <= value <= 255  # noqa: PLR2004  an 8-bit sample
+    return isinstance(value, (int, np.integer)) and 0 <= int(value) <= 255
 
 
 def create(argument: str | None, **options: Any) -> Color:
