@@ -12,7 +12,7 @@ from typing import Any
 import av
 import numpy as np
 from av.error import FFmpegError
-from av.video.reformatter import Colorspace, Interpolation, VideoReformatter
+from av.video.reformatter import Colorspace, VideoReformatter
 
 from livematte._errors import FrameError
 from livematte._frame import MAX_SIDE_PX, U8, ColorMatrix, ColorRange, Frame, PixelFormat, Planes, Size
@@ -41,13 +41,12 @@ NATIVE = {PixelFormat.I420: "yuv420p", PixelFormat.I444: "yuv444p", PixelFormat.
 NATIVE_ALPHA = {PixelFormat.I420: "yuva420p", PixelFormat.I444: "yuva444p", PixelFormat.RGB: "gbrap"}
 
 _MATRIX = {ColorMatrix.BT601: Colorspace.ITU601, ColorMatrix.BT709: Colorspace.ITU709}
-_EXACT = (
-    Interpolation.BICUBIC
-    | Interpolation.ACCURATE_RND
-    | Interpolation.BITEXACT
-    | Interpolation.FULL_CHR_H_INT
-    | Interpolation.FULL_CHR_H_INP
-)
+SWS_BT2020 = 9
+"""SWS_CS_BT2020; PyAV names it only from version 18 on."""
+
+# SWS_BICUBIC, _FULL_CHR_H_INT, _FULL_CHR_H_INP, _ACCURATE_RND, _BITEXACT (libswscale/swscale.h);
+# as numbers, because PyAV names the last four only from version 18 on
+_EXACT = 4 | 0x2000 | 0x4000 | 0x40000 | 0x80000
 """Interpolated chroma, rounding to nearest and the same result on every processor."""
 
 _GBR = (2, 0, 1)
@@ -295,7 +294,7 @@ def _to_bt709(frame: av.VideoFrame) -> av.VideoFrame:
     target = "yuv444p" if _nearest(frame) == "yuv444p" else "yuv420p"
     common: dict[str, Any] = {
         "format": target,
-        "src_colorspace": Colorspace.BT2020 if frame.colorspace in SPC_BT2020 else Colorspace.ITU709,
+        "src_colorspace": SWS_BT2020 if frame.colorspace in SPC_BT2020 else Colorspace.ITU709,
         "dst_colorspace": Colorspace.ITU709,
         "src_color_range": range,
         "dst_color_range": RANGE_LIMITED,
