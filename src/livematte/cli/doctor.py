@@ -40,7 +40,7 @@ def lines(facts: dict[str, Any]) -> list[str]:
         ("FFmpeg", f"FAILED: {ffmpeg['error']}" if "error" in ffmpeg else f"{ffmpeg['ffmpeg']}, PyAV {ffmpeg['pyav']}"),
         *((f"encode {codec}", ", ".join(names) or "none") for codec, names in ffmpeg.get("encoders", {}).items()),
         ("weights in", f"{weights['folder']}: {', '.join(weights['pulled']) or 'none pulled'}"),
-        ("a clip, blurred", f"FAILED: {proof['error']}" if "error" in proof else f"{proof['fps']} frames a second"),
+        ("a clip, blurred", f"FAILED: {proof['error']}" if "error" in proof else f"works, {proof['frames']} frames"),
     ]
     verdict = [f"PROBLEM: {problem}" for problem in facts["problems"]] or ["The default path works."]
     return [f"{name:<20} {value}" for name, value in rows] + verdict
@@ -48,7 +48,7 @@ def lines(facts: dict[str, Any]) -> list[str]:
 
 def _engine(found: dict[str, Any]) -> str:
     if "missing" in found:
-        return f"not installed: {found['missing']}"
+        return str(found["missing"])
     if "error" in found:
         return f"{found['version']}, FAILED: {found['error']}"
     return f"{found['version']}, {found['ms']} ms for the packaged network on one thread"
