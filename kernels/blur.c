@@ -5,6 +5,8 @@
 
 enum { ROOM = 0, PERSON = 1, BAND = 8 };
 
+static const u8 ONES[2 * LM_LANES] = {[0 ... 2 * LM_LANES - 1] = 1};
+
 /* Sums of a cell grid: three colours and the weight itself. */
 typedef struct {
   float *sum[4];
@@ -17,26 +19,51 @@ static cells take_cells(const lm_plane *p, i32 reduce, u8 **free) {
   return c;
 }
 
-/* 0..15 for each pixel: 15 far on the wanted side of the matte, 0 from half on. */
-static void weigh(const u8 *restrict alpha, i32 w, i32 side, u8 *restrict out) {
-  if (!alpha)
-    for (i32 x = 0; x < w; x++) out[x] = 15;
-  else if (side == ROOM)
-    for (i32 x = 0; x < w; x++) out[x] = (u8)((alpha[x] < 127 ? 127 - alpha[x] : 0) >> 3);
-  else
-    for (i32 x = 0; x < w; x++) out[x] = (u8)((alpha[x] > 128 ? alpha[x] - 128 : 0) >> 3);
+/* Pixels come in pairs, the two bytes of a lane of 16 bits: LM_LANES pairs at once. */
+static inline u16v pairs(const u8 *p, i32 bytes) {
+  u16v v = {0};
+  __builtin_memcpy(&v, p, (size_t)bytes);
+  return v;
 }
 
-static void add(u16 *restrict sum, const u8 *restrict weight, const u8 *restrict value, i32 w) {
-  for (i32 x = 0; x < w; x++) sum[x] = (u16)(sum[x] + (u16)(weight[x] * value[x]));
+/* 0..15: 15 far on the wanted side of the matte, 0 from half on. */
+static inline u16v weigh(u16v alpha, i32 side) {
+  if (side == ROOM) return ((127 - alpha) & (u16v)(alpha < 127)) >> 3;
+  return ((alpha - 128) & (u16v)(alpha > 128)) >> 3;
 }
 
-static void count(u16 *restrict sum, const u8 *restrict weight, i32 w) {
-  for (i32 x = 0; x < w; x++) sum[x] = (u16)(sum[x] + weight[x]);
-}
+/* The sums of a block of columns over a band of rows: colour x weight, and weight, each
+ * of two neighbouring pixels. 8 rows of 2 x 15 x 255 still fit 16 bits. */
+typedef struct {
+  u16v of[4];
+} sums;
 
-static void weigh_four(const u8 *restrict above, const u8 *restrict below, i32 w, u8 *restrict out) {
-  for (i32 x = 0; x < w; x++) out[x] = (u8)(above[2 * x] + above[2 * x + 1] + below[2 * x] + below[2 * x + 1]);
+static inline sums sum_block(const lm_plane *p, i32 shift, const u8 *alpha, i32 side, i32 x, i32 top, i32 bottom,
+                             i32 bytes, i32 chroma_bytes) {
+  sums s = {{{0}, {0}, {0}, {0}}};
+  u16v four = {0}; /* weights of the pixels that a chroma sample colours */
+  i32 w = p[0].w;
+  u16v there = pairs((const u8 *)ONES, bytes); /* 1 in each byte of the picture, 0 beyond */
+  for (i32 y = top; y < bottom; y++) {
+    u16v a = alpha ? pairs(alpha + (size_t)y * w + x, bytes) : (u16v){0};
+    u16v even = weigh(a & 255, side) * (there & 255), odd = weigh(a >> 8, side) * (there >> 8);
+    u16v luma = pairs(p[0].data + (ptrdiff_t)y * p[0].stride + x, bytes);
+    s.of[0] += even * (luma & 255) + odd * (luma >> 8);
+    s.of[3] += even + odd;
+    if (shift) {
+      four += even + odd;
+      if (!(y & 1) && y + 1 < bottom) continue;
+      for (i32 k = 1; k < 3; k++)
+        s.of[k] += four * lm_load(p[k].data + (ptrdiff_t)(y >> 1) * p[k].stride + (x >> 1), chroma_bytes);
+      four = (u16v){0};
+    } else {
+      for (i32 k = 1; k < 3; k++) {
+        u16v colour = pairs(p[k].data + (ptrdiff_t)y * p[k].stride + x, bytes);
+        s.of[k] += even * (colour & 255) + odd * (colour >> 8);
+      }
+    }
+  }
+  return s;
 }
 
 /* Add sums of `step` (1, 2, 4, 8 or 16) neighbours to n cells, halving again and again. */
@@ -44,7 +71,7 @@ static void halve(const u32 *restrict from, i32 m, u32 *restrict to) {
   for (i32 x = 0; x < m; x++) to[x] = from[2 * x] + from[2 * x + 1];
 }
 
-static void gather(const u16 *restrict sum, i32 n, i32 step, u32 *restrict half, float *restrict cell) {
+static void gather(const u16 *restrict sum, i32 n, i32 step, u32 *half, float *restrict cell) {
   i32 m = n * step;
   for (i32 x = 0; x < m; x++) half[x] = sum[x];
   for (; step > 1; step /= 2) {
@@ -56,39 +83,29 @@ static void gather(const u16 *restrict sum, i32 n, i32 step, u32 *restrict half,
 }
 
 static void sum_cells(const lm_plane *p, i32 layout, const u8 *alpha, i32 side, i32 reduce, cells c, u8 *free) {
-  i32 w = p[0].w, h = p[0].h, shift = layout == LM_I420, padded = c.w * reduce + 2 * BAND;
-  i32 band = lm_min(reduce, BAND); /* 8 rows of 15 x 255 still fit 16 bits */
-  u8 *weight[2], *four = lm_take(&free, (size_t)padded), *nothing = lm_take(&free, (size_t)padded);
+  i32 w = p[0].w, h = p[0].h, shift = layout == LM_I420, block = 2 * LM_LANES;
+  i32 padded = (c.w * reduce + block) / 2; /* in pairs */
+  i32 band = lm_min(reduce, BAND);
   u16 *sum[4];
-  for (i32 x = 0; x < padded; x++) nothing[x] = 0; /* below the last row of an odd height */
-  for (i32 k = 0; k < 2; k++) {
-    weight[k] = lm_take(&free, (size_t)padded);
-    for (i32 x = w; x < padded; x++) weight[k][x] = 0;
+  for (i32 k = 0; k < 4; k++) {
+    sum[k] = lm_take(&free, (size_t)padded * sizeof(u16));
+    for (i32 x = 0; x < padded; x++) sum[k][x] = 0;
   }
-  for (i32 k = 0; k < 4; k++) sum[k] = lm_take(&free, (size_t)padded * sizeof(u16));
   u32 *half = lm_take(&free, 2 * (size_t)padded * sizeof(u32));
   for (i32 k = 0; k < 4; k++)
     for (size_t i = 0; i < (size_t)c.w * (size_t)c.h; i++) c.sum[k][i] = 0.0f;
   for (i32 top = 0; top < h; top += band) {
-    i32 bottom = lm_min(top + band, h);
-    for (i32 k = 0; k < 4; k++)
-      for (i32 x = 0; x < padded; x++) sum[k][x] = 0;
-    for (i32 y = top; y < bottom; y++) {
-      u8 *now = weight[y & 1];
-      weigh(alpha ? alpha + (size_t)y * w : 0, w, side, now);
-      add(sum[0], now, p[0].data + (ptrdiff_t)y * p[0].stride, w);
-      count(sum[3], now, w);
-      if (!shift) {
-        for (i32 k = 1; k < 3; k++) add(sum[k], now, p[k].data + (ptrdiff_t)y * p[k].stride, w);
-      } else if ((y & 1) || y == h - 1) {
-        /* a chroma sample weighs as much as the pixels it colours */
-        const u8 *above = weight[0], *below = y & 1 ? weight[1] : nothing;
-        weigh_four(above, below, p[1].w, four);
-        for (i32 k = 1; k < 3; k++) add(sum[k], four, p[k].data + (ptrdiff_t)(y >> 1) * p[k].stride, p[1].w);
-      }
+    i32 bottom = lm_min(top + band, h), x = 0;
+    for (; x + block <= w; x += block) {
+      sums s = sum_block(p, shift, alpha, side, x, top, bottom, 2 * LM_LANES, LM_LANES);
+      for (i32 k = 0; k < 4; k++) __builtin_memcpy(sum[k] + x / 2, &s.of[k], sizeof(u16v));
+    }
+    if (x < w) {
+      sums s = sum_block(p, shift, alpha, side, x, top, bottom, w - x, shift ? p[1].w - x / 2 : 0);
+      for (i32 k = 0; k < 4; k++) __builtin_memcpy(sum[k] + x / 2, &s.of[k], sizeof(u16v));
     }
     size_t row = (size_t)(top / reduce) * c.w;
-    for (i32 k = 0; k < 4; k++) gather(sum[k], c.w, k == 1 || k == 2 ? reduce >> shift : reduce, half, c.sum[k] + row);
+    for (i32 k = 0; k < 4; k++) gather(sum[k], c.w, reduce / 2, half, c.sum[k] + row);
   }
 }
 

@@ -91,10 +91,10 @@ static void total_u64(const u32 *sum, i32 w, u64 *total) {
 }
 
 #define CELLS(NAME, T, SIGNED)                                                                              \
-  static void NAME(const u32 *restrict sum, const T *restrict total, const border *restrict at, i32 cell,   \
-                   float scale, i32 w, T *restrict left, float *restrict out) {                             \
-    for (i32 x = 0; x <= w; x++)                                                                            \
-      left[x] = total[at[x].pixel] * (T)cell + (T)sum[at[x].pixel] * (T)at[x].part;                         \
+  static void NAME(const u32 *restrict sum, const T *restrict total, const i32 *restrict pixel,             \
+                   const i32 *restrict part, i32 cell, float scale, i32 w, T *restrict left,                \
+                   float *restrict out) {                                                                   \
+    for (i32 x = 0; x <= w; x++) left[x] = total[pixel[x]] * (T)cell + (T)sum[pixel[x]] * (T)part[x];       \
     for (i32 x = 0; x < w; x++) out[x] = (float)(SIGNED)(T)(left[x + 1] - left[x]) * scale;                 \
   }
 
@@ -104,12 +104,16 @@ CELLS(cells_u64, u64, i64)
 void lm_downscale(const lm_plane *p, float *out, i32 w, i32 h, void *scratch) {
   u8 *free = scratch;
   u32 *sum = lm_take(&free, ((size_t)p->w + 1) * sizeof(u32));
-  border *at = lm_take(&free, ((size_t)w + 1) * sizeof(border));
+  i32 *pixel = lm_take(&free, ((size_t)w + 1) * sizeof(i32)), *part = lm_take(&free, ((size_t)w + 1) * sizeof(i32));
   u64 *total = lm_take(&free, ((size_t)p->w + 1) * sizeof(u64)), *left = lm_take(&free, ((size_t)w + 1) * sizeof(u64));
   axis ax = make_axis(p->w, w), ay = make_axis(p->h, h);
   u64 units = (u64)ax.span * (u64)ay.span;
   float scale = (float)(1.0 / (double)units);
-  for (i32 x = 0; x <= w; x++) at[x] = border_at(ax, x);
+  for (i32 x = 0; x <= w; x++) {
+    border b = border_at(ax, x);
+    pixel[x] = b.pixel;
+    part[x] = b.part;
+  }
   sum[p->w] = 0; /* the last border falls just behind the row, with no part of it */
   for (i32 y = 0; y < h; y++) {
     border a = border_at(ay, y), b = border_at(ay, y + 1);
@@ -118,10 +122,10 @@ void lm_downscale(const lm_plane *p, float *out, i32 w, i32 h, void *scratch) {
     float *o = out + (size_t)y * w;
     if (units < (1u << 23)) { /* a cell of white is below 2^31 */
       total_u32(sum, p->w, (u32 *)total);
-      cells_u32(sum, (u32 *)total, at, ax.cell, scale, w, (u32 *)left, o);
+      cells_u32(sum, (u32 *)total, pixel, part, ax.cell, scale, w, (u32 *)left, o);
     } else {
       total_u64(sum, p->w, total);
-      cells_u64(sum, total, at, ax.cell, scale, w, left, o);
+      cells_u64(sum, total, pixel, part, ax.cell, scale, w, left, o);
     }
   }
 }
@@ -140,6 +144,29 @@ static const from_yuv FROM_YUV[4] = {
 
 static inline float unit(float v) { return v > 0.0f ? v < 1.0f ? v : 1.0f : 0.0f; }
 
+/* `step` from pixel to pixel and `next` from colour to colour are known where this is
+ * inlined. */
+static inline void to_rgb(float *const *part, i32 layout, from_yuv k, size_t n, size_t step, size_t next,
+                          float *restrict out, float *restrict luma) {
+  const float *restrict a = part[0], *restrict b = part[1], *restrict c = part[2];
+  if (layout == LM_RGB) {
+    for (size_t i = 0; i < n; i++) {
+      out[i * step] = a[i] * (1.0f / 255.0f);
+      out[i * step + next] = b[i] * (1.0f / 255.0f);
+      out[i * step + 2 * next] = c[i] * (1.0f / 255.0f);
+      luma[i] = ((a[i] * 77.0f + b[i] * 150.0f) + c[i] * 29.0f) * (1.0f / 256.0f);
+    }
+    return;
+  }
+  for (size_t i = 0; i < n; i++) {
+    float y = (a[i] - k.black) * k.y, u = b[i] - 128.0f, v = c[i] - 128.0f;
+    out[i * step] = unit(y + v * k.rv);
+    out[i * step + next] = unit((y + u * k.gu) + v * k.gv);
+    out[i * step + 2 * next] = unit(y + u * k.bu);
+    luma[i] = a[i];
+  }
+}
+
 void lm_downscale_rgb(const lm_plane *p, i32 layout, i32 colour, float *out, i32 w, i32 h, i32 planar, float *luma,
                       void *scratch) {
   u8 *free = scratch;
@@ -147,24 +174,8 @@ void lm_downscale_rgb(const lm_plane *p, i32 layout, i32 colour, float *out, i32
   float *part[3];
   for (i32 c = 0; c < 3; c++) part[c] = lm_take(&free, n * sizeof(float));
   for (i32 c = 0; c < 3; c++) lm_downscale(p + c, part[c], w, h, free);
-  const float *restrict a = part[0], *restrict b = part[1], *restrict d = part[2];
-  size_t step = planar ? 1 : 3, next = planar ? n : 1;
-  from_yuv k = FROM_YUV[colour];
-  float *red = out, *green = out + next, *blue = out + 2 * next;
-  if (layout == LM_RGB) {
-    for (size_t i = 0; i < n; i++) {
-      red[i * step] = a[i] * (1.0f / 255.0f);
-      green[i * step] = b[i] * (1.0f / 255.0f);
-      blue[i * step] = d[i] * (1.0f / 255.0f);
-    }
-    for (size_t i = 0; i < n; i++) luma[i] = ((a[i] * 77.0f + b[i] * 150.0f) + d[i] * 29.0f) * (1.0f / 256.0f);
-    return;
-  }
-  for (size_t i = 0; i < n; i++) luma[i] = a[i];
-  for (size_t i = 0; i < n; i++) {
-    float y = (a[i] - k.black) * k.y, u = b[i] - 128.0f, v = d[i] - 128.0f;
-    red[i * step] = unit(y + v * k.rv);
-    green[i * step] = unit((y + u * k.gu) + v * k.gv);
-    blue[i * step] = unit(y + u * k.bu);
-  }
+  if (planar)
+    to_rgb(part, layout, FROM_YUV[colour], n, 1, n, out, luma);
+  else
+    to_rgb(part, layout, FROM_YUV[colour], n, 3, 1, out, luma);
 }
