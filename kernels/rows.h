@@ -33,19 +33,35 @@
     return r->row[k];                                                                                    \
   }                                                                                                      \
                                                                                                          \
+  /* The stretched rows above and below row y of the picture, and the part of the way from  \
+   * one to the other, of 65536; valid until the next call. */                                           \
+  static inline i32 NAME##_around(NAME *r, i32 y, const T **above, const T **below) {                    \
+    if (r->same) {                                                                                       \
+      *above = *below = r->data + y * r->pitch;                                                          \
+      return 0;                                                                                          \
+    }                                                                                                    \
+    i32 at = lm_position(r->axis, y), i = at >> 16;                                                      \
+    *above = NAME##_stretched(r, i);                                                                     \
+    *below = at < r->axis.last ? NAME##_stretched(r, i + 1) : *above;                                    \
+    return at & 0xffff;                                                                                  \
+  }                                                                                                      \
+                                                                                                         \
   /* Row y of the picture; valid until the next call. */                                                 \
   static inline const T *NAME##_at(NAME *r, i32 y) {                                                     \
-    if (r->same) return r->data + y * r->pitch;                                                          \
-    i32 at = lm_position(r->axis, y), i = at >> 16;                                                      \
-    const T *above = NAME##_stretched(r, i);                                                             \
-    const T *below = at < r->axis.last ? NAME##_stretched(r, i + 1) : above;                             \
-    MIX(above, below, at & 0xffff, r->w, r->mixed);                                                      \
+    const T *above, *below;                                                                              \
+    i32 part = NAME##_around(r, y, &above, &below);                                                      \
+    if (r->same) return above;                                                                           \
+    MIX(above, below, part, r->w, r->mixed);                                                             \
     return r->mixed;                                                                                     \
   }
 
+static inline u16v lm_mixed(const u8 *a, const u8 *b, u16 t, i32 n) {
+  return (lm_load(a, n) * (u16)(256 - t) + lm_load(b, n) * t + 128) >> 8;
+}
+
 static inline void lm_mix_u8(const u8 *restrict a, const u8 *restrict b, i32 part, i32 w, u8 *restrict out) {
   u16 t = (u16)(part >> 8);
-  LM_EACH(w, lm_store(out + x, (lm_load(a + x, n) * (u16)(256 - t) + lm_load(b + x, n) * t + 128) >> 8, n););
+  LM_EACH(w, lm_store(out + x, lm_mixed(a + x, b + x, t, n), n););
 }
 
 static inline void lm_mix_i16(const i16 *restrict a, const i16 *restrict b, i32 part, i32 w, i16 *restrict out) {
