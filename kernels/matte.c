@@ -142,10 +142,12 @@ static inline u8 alpha_byte(i16 v) {
   return (u8)lm_mulh((i16)(4 * (v + 8)), 4 * 255);
 }
 
-static void apply_row(const i16 *restrict a, const i16 *restrict b, const u8 *restrict light, i16 gain, i32 w,
-                      u8 *restrict out) {
+/* Slope a and offset b between the stretched rows 0 and 1, t of the way (Q15). */
+static void apply_row(const i16 *restrict a0, const i16 *restrict a1, const i16 *restrict b0, const i16 *restrict b1,
+                      i16 t, const u8 *restrict light, i16 gain, i32 w, u8 *restrict out) {
   for (i32 x = 0; x < w; x++) {
-    i16 v = (i16)(lm_mulh((i16)(4 * a[x]), (i16)(light[x] << 7)) + 2 * b[x]); /* Q11 */
+    i16 a = lm_lerp(a0[x], a1[x], t), b = lm_lerp(b0[x], b1[x], t);
+    i16 v = (i16)(lm_mulh((i16)(4 * a), (i16)(light[x] << 7)) + 2 * b); /* Q11 */
     v = v < 0 ? 0 : v > 2048 ? 2048 : v;
     out[x] = alpha_byte((i16)(2048 + lm_mulh((i16)((v - 1024) * 16), gain))); /* Q12, steeper about one half */
   }
@@ -156,9 +158,13 @@ void lm_apply_guided(const i16 *slope, const i16 *offset, i32 w, i32 h, const lm
   u8 *free = scratch;
   rows16 slopes = rows16_make(slope, w, w, h, luma->w, luma->h, &free);
   rows16 offsets = rows16_make(offset, w, w, h, luma->w, luma->h, &free);
-  for (i32 y = 0; y < luma->h; y++)
-    apply_row(rows16_at(&slopes, y), rows16_at(&offsets, y), luma->data + (ptrdiff_t)y * luma->stride, (i16)gain_q13,
-              luma->w, alpha + (size_t)y * luma->w);
+  for (i32 y = 0; y < luma->h; y++) {
+    const i16 *a0, *a1, *b0, *b1;
+    i16 t = (i16)(rows16_around(&slopes, y, &a0, &a1) >> 1);
+    rows16_around(&offsets, y, &b0, &b1);
+    apply_row(a0, a1, b0, b1, t, luma->data + (ptrdiff_t)y * luma->stride, (i16)gain_q13, luma->w,
+              alpha + (size_t)y * luma->w);
+  }
 }
 
 static void bytes_row(const i16 *restrict v, i32 w, u8 *restrict out) {
