@@ -52,18 +52,6 @@ _EXACT = 4 | 0x2000 | 0x4000 | 0x40000 | 0x80000
 _GBR = (2, 0, 1)
 """Where FFmpeg's G, B, R planes hold R, G and B."""
 
-_TURNS = {
-    (1, 0, 0, 1): 1,
-    (-1, 0, 0, 1): 2,
-    (-1, 0, 0, -1): 3,
-    (1, 0, 0, -1): 4,
-    (0, 1, 1, 0): 5,
-    (0, 1, -1, 0): 6,
-    (0, -1, -1, 0): 7,
-    (0, -1, 1, 0): 8,
-}
-"""Upper left 2x2 of a display matrix, by signs, to the orientation numbers of EXIF."""
-
 QUARTER_TURNS = (5, 6, 7, 8)
 """Orientations that swap width and height."""
 
@@ -186,16 +174,13 @@ def view(frame: av.VideoFrame, index: int, dtype: Any = np.uint8) -> Any:
 
 
 def orientation(frame: av.VideoFrame) -> int:
-    """How a decoded frame has to be turned to stand upright, as EXIF numbers it (1-8)."""
-    try:
-        items: Any = frame.side_data
-        data = bytes(items["DISPLAYMATRIX"])
-    except KeyError:
-        return 1
-    except ValueError:  # PyAV does not know the kind of another item of the frame
-        return {0: 1, -90: 6, 90: 8}.get(frame.rotation, 3)
-    a, b, _, c, d, *_ = np.sign(np.frombuffer(data, np.int32).astype(np.int64) >> 15)
-    return _TURNS.get((int(a), int(b), int(c), int(d)), 1)
+    """How a decoded frame has to be turned to stand upright, as EXIF numbers it (1, 3, 6 or 8).
+
+    Mirroring is not told: that would take `frame.side_data`, which in PyAV up to 18.1
+    frees the items' metadata a second time and so crashes on pictures with a colour
+    profile, and keeps frames alive until the garbage collector comes round.
+    """
+    return {0: 1, -90: 6, 90: 8, 180: 3, -180: 3}.get(frame.rotation, 1)
 
 
 def turn(frame: Frame, orientation: int) -> Frame:

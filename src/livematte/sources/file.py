@@ -16,6 +16,7 @@ from livematte._av import QUARTER_TURNS, RANGE_LIMITED, from_av, orientation, re
 from livematte._errors import FrameError, OpenError, OptionError, SourceError
 from livematte._frame import Frame
 from livematte.sources import FileInfo
+from livematte.sources._mp4 import track_orientation
 from livematte.sources._whole import missing_bytes
 
 DEFAULT_FPS = Fraction(25)
@@ -60,7 +61,7 @@ class File:
             self._time_base: Fraction = self._stream.time_base or 1 / fps
             self._frame_ticks = max(1, round(1 / (fps * self._time_base)))
             self._count = 0
-            self._turn = 1
+            self._turn: int | None = None
             self._last_pts: int | None = None
             self._frames = self._read()
             first = next(self._frames, None)
@@ -138,7 +139,8 @@ class File:
             frame = from_av(picture)
         except FrameError as exc:
             raise SourceError(f"frame {self._count} of {self.path} cannot be used: {exc}") from exc
-        self._turn = orientation(picture)
+        if self._turn is None:
+            self._turn = track_orientation(self.path, self._stream.id) or orientation(picture)
         return turn(frame, self._turn)
 
     def _reached(self) -> str:
@@ -198,7 +200,7 @@ def _frames(container: Any, stream: Any, fps: Fraction) -> int | None:
     return None
 
 
-def _aspect(stream: Any, turned: int) -> Fraction:
+def _aspect(stream: Any, turned: int | None) -> Fraction:
     """Width of an upright pixel by its height."""
     aspect = Fraction(stream.sample_aspect_ratio or 1)
     return 1 / aspect if turned in QUARTER_TURNS else aspect
