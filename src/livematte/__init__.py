@@ -1,8 +1,8 @@
 """livematte: real-time person matting for video.
 
-    from livematte import Session, Blur
-    session = Session(effect=Blur(0.6))
-    out = session.process(rgb)          # (h, w, 3) uint8 in and out
+from livematte import Session, Blur
+session = Session(effect=Blur(0.6))
+out = session.process(rgb)          # (h, w, 3) uint8 in and out
 """
 
 from livematte._errors import (

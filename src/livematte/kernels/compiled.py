@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from livematte._errors import LoadError, OptionError
 from livematte._frame import F32, U8, ColorMatrix, ColorRange, PixelFormat, Planes, Size
+from livematte.kernels._pool import Pool
 
 I16 = npt.NDArray[np.int16]
 
@@ -80,6 +81,7 @@ def _open() -> tuple[ctypes.CDLL, str]:
 
 
 _lib, VARIANT = _open()
+_pool = Pool()
 
 
 class _Scratch(threading.local):
@@ -121,7 +123,7 @@ def _outs(planes: Planes) -> Any:
 
 
 def _like(planes: Planes) -> Planes:
-    return tuple(np.empty(p.shape, np.uint8) for p in planes)  # type: ignore[return-value]
+    return tuple(_pool.empty(p.shape) for p in planes)  # type: ignore[return-value]
 
 
 def _colour(matrix: ColorMatrix, range: ColorRange) -> int:
@@ -132,25 +134,25 @@ def rgb_to_planes(rgb: U8, format: PixelFormat, matrix: ColorMatrix, range: Colo
     height, width, _ = rgb.shape
     shift = format.chroma_shift
     chroma = ((height + shift) >> shift, (width + shift) >> shift)
-    planes: Planes = (np.empty((height, width), np.uint8), np.empty(chroma, np.uint8), np.empty(chroma, np.uint8))
+    planes: Planes = (_pool.empty((height, width)), _pool.empty(chroma), _pool.empty(chroma))
     _lib.lm_rgb_to_planes(_address(rgb), width, height, LAYOUTS[format], _colour(matrix, range), *map(_address, planes))
     return planes
 
 
 def planes_to_rgb(planes: Planes, format: PixelFormat, matrix: ColorMatrix, range: ColorRange) -> U8:
-    rgb = np.empty((*planes[0].shape, 3), np.uint8)
+    rgb = _pool.empty((*planes[0].shape, 3), np.uint8)
     _lib.lm_planes_to_rgb(_planes(planes), LAYOUTS[format], _colour(matrix, range), _address(rgb))
     return rgb
 
 
 def luma(planes: Planes) -> U8:
-    out = np.empty(planes[0].shape, np.uint8)
+    out = _pool.empty(planes[0].shape, np.uint8)
     _lib.lm_luma(_planes(planes), _address(out))
     return out
 
 
 def downscale(plane: U8, size: Size) -> F32:
-    out = np.empty((size.height, size.width), np.float32)
+    out = _pool.empty((size.height, size.width), np.float32)
     work = _work(max(size.width, plane.shape[1]), max(size.height, plane.shape[0]))
     _lib.lm_downscale(ctypes.byref(_plane(plane)), _address(out), size.width, size.height, work)
     return out
@@ -159,9 +161,9 @@ def downscale(plane: U8, size: Size) -> F32:
 def downscale_rgb(
     planes: Planes, format: PixelFormat, matrix: ColorMatrix, range: ColorRange, size: Size, planar: bool
 ) -> tuple[F32, F32]:
-    out = np.empty((3, size.height, size.width) if planar else (size.height, size.width, 3), np.float32)
+    out = _pool.empty((3, size.height, size.width) if planar else (size.height, size.width, 3), np.float32)
     height, width = planes[0].shape
-    luma = np.empty((size.height, size.width), np.float32)
+    luma = _pool.empty((size.height, size.width), np.float32)
     _lib.lm_downscale_rgb(
         _planes(planes), LAYOUTS[format], _colour(matrix, range), _address(out), size.width, size.height, planar,
         _address(luma), _work(max(2 * size.width, width), max(2 * size.height, height)),
@@ -170,13 +172,13 @@ def downscale_rgb(
 
 
 def temporal(alpha: F32, before: F32) -> F32:
-    out = np.empty(alpha.shape, np.float32)
+    out = _pool.empty(alpha.shape, np.float32)
     _lib.lm_temporal(_address(alpha), _address(before), _address(out), alpha.size)
     return out
 
 
 def keep_largest(alpha: F32, smallest_part: float) -> F32:
-    out = np.empty(alpha.shape, np.float32)
+    out = _pool.empty(alpha.shape, np.float32)
     height, width = alpha.shape
     _lib.lm_keep_largest(_address(alpha), _address(out), width, height, smallest_part, _work(2 * width, 2 * height))
     return out
@@ -184,7 +186,7 @@ def keep_largest(alpha: F32, smallest_part: float) -> F32:
 
 def guided(guide: F32, alpha: F32, radius: int, epsilon: float) -> tuple[I16, I16]:
     height, width = alpha.shape
-    slope, offset = np.empty(alpha.shape, np.int16), np.empty(alpha.shape, np.int16)
+    slope, offset = _pool.empty(alpha.shape, np.int16), _pool.empty(alpha.shape, np.int16)
     _lib.lm_guided(
         _address(guide), _address(alpha), width, height, radius, epsilon, _address(slope), _address(offset),
         _work(2 * width, 2 * height),
@@ -194,7 +196,7 @@ def guided(guide: F32, alpha: F32, radius: int, epsilon: float) -> tuple[I16, I1
 
 def apply_guided(slope: I16, offset: I16, luma: U8, gain_q13: int) -> U8:
     height, width = slope.shape
-    out = np.empty(luma.shape, np.uint8)
+    out = _pool.empty(luma.shape, np.uint8)
     _lib.lm_apply_guided(
         _address(slope), _address(offset), width, height, ctypes.byref(_plane(luma)), gain_q13, _address(out),
         _work(luma.shape[1], luma.shape[0]),
@@ -204,7 +206,7 @@ def apply_guided(slope: I16, offset: I16, luma: U8, gain_q13: int) -> U8:
 
 def upsample(alpha: F32, size: Size) -> U8:
     height, width = alpha.shape
-    out = np.empty((size.height, size.width), np.uint8)
+    out = _pool.empty((size.height, size.width), np.uint8)
     work = _work(max(size.width, 2 * width), max(size.height, 2 * height))
     _lib.lm_upsample(_address(alpha), width, height, _Out(_address(out), size.width, size.height), work)
     return out
@@ -213,7 +215,7 @@ def upsample(alpha: F32, size: Size) -> U8:
 def blur_plate(planes: Planes, format: PixelFormat, alpha: U8, reduce: int, sigma: float) -> Planes:
     height, width = alpha.shape
     cells = (-(-height // reduce), -(-width // reduce))
-    out: Planes = tuple(np.empty(cells, np.uint8) for _ in range(3))  # type: ignore[assignment]
+    out: Planes = tuple(_pool.empty(cells, np.uint8) for _ in range(3))  # type: ignore[assignment]
     _lib.lm_blur_plate(
         _planes(planes), LAYOUTS[format], _address(alpha), reduce, sigma, _outs(out), _work(width, height)
     )
@@ -234,8 +236,8 @@ def wrap_map(
 ) -> tuple[Planes, U8]:
     height, width = alpha.shape
     cells = (-(-height // reduce), -(-width // reduce))
-    light: Planes = tuple(np.empty(cells, np.uint8) for _ in range(3))  # type: ignore[assignment]
-    share = np.empty(cells, np.uint8)
+    light: Planes = tuple(_pool.empty(cells, np.uint8) for _ in range(3))  # type: ignore[assignment]
+    share = _pool.empty(cells, np.uint8)
     _lib.lm_wrap_map(
         _planes(plate), LAYOUTS[format], _address(alpha), width, height, sigma, strength, _outs(light),
         _address(share), _work(width, height),
