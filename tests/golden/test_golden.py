@@ -106,7 +106,7 @@ def test_compiled_equals_the_vectors(variant: str, build: Callable[[str], Any]) 
 
 
 class _Guarded:
-    """NumPy, whose new arrays lie between guards."""
+    """NumPy, or a pool of arrays, whose new arrays lie between guards."""
 
     def __init__(self, fill: int) -> None:
         self.fill = fill
@@ -115,7 +115,7 @@ class _Guarded:
     def __getattr__(self, name: str) -> Any:
         return getattr(np, name)
 
-    def empty(self, shape: Any, dtype: Any) -> npt.NDArray[Any]:
+    def empty(self, shape: Any, dtype: Any = np.uint8) -> npt.NDArray[Any]:
         samples = int(np.prod(shape)) * np.dtype(dtype).itemsize
         raw = np.full(samples + 2 * GUARD, self.fill, np.uint8)
         self.memory.append(raw)
@@ -144,9 +144,12 @@ def test_nothing_outside_the_buffers_is_written_or_matters(
     for kernel, about, args, given, expected in VECTORS:
         guarded = _Guarded(fill)
         monkeypatch.setattr(module, "np", guarded)
+        monkeypatch.setattr(module, "_pool", guarded, raising=False)
         module._scratch.memory = np.empty(0, np.uint8)  # scratch of its own for each case
         inside = {name: [guarded.holding(a) for a in arrays] for name, arrays in given.items()}
+        inputs = len(guarded.memory)
         got = make.call(module, kernel, args, inside)
+        assert len(guarded.memory) >= inputs + len(got), "outputs lie between guards"
         what = f"{kernel} {about} {args}"
         assert [a.tobytes() for a in got] == [b.tobytes() for b in expected], what
         assert guarded.intact(), f"{what} wrote outside its buffers"

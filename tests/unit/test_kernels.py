@@ -322,6 +322,26 @@ def test_threads_do_not_disturb_each_other(random: np.random.Generator) -> None:
         assert list(pool.map(work, jobs * 20)) == alone * 20
 
 
+def test_results_stay_as_they_are_while_anything_holds_them(random: np.random.Generator) -> None:
+    """Memory may be lent again, but not while a view of a result is alive."""
+    size = Size(640, 360)  # planes large enough to be worth keeping
+    alpha, plate = disc(size, 100, 6), flat((9, 8, 7), FULL, Size(4, 4))
+    held: list[tuple[U8, U8]] = []
+    for turn in range(12):
+        planes = noisy(random, FULL, size)
+        out = kernels.composite(planes, FULL, alpha, plate, 0.0)
+        held.append((out[0], out[0].copy()))
+        if turn % 3 == 0:  # of the other planes only a corner, or nothing
+            held.append((out[1][5:9, 7:], out[1][5:9, 7:].copy()))
+        del out
+    assert all(np.array_equal(now, then) for now, then in held)
+    everybody = np.full_like(alpha, 255)
+    pictures = [noisy(random, FULL, size) for _ in range(8)]
+    with ThreadPoolExecutor(2) as pool:  # memory of one thread, held by another
+        results = list(pool.map(lambda own: kernels.composite(own, FULL, everybody, plate, 0.0), pictures))
+    assert all(same(now, own) for now, own in zip(results, pictures, strict=True))
+
+
 def bindings(path: Path) -> Any:
     spec = importlib.util.spec_from_file_location("livematte_bindings", path)
     assert spec is not None
