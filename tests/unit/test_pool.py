@@ -36,7 +36,7 @@ def test_memory_comes_back() -> None:
         lambda array: array,
         lambda array: array[::2, 5:],
         lambda array: array.reshape(-1).view(np.int16),
-        lambda array: memoryview(array),
+        memoryview,
         lambda array: np.frombuffer(memoryview(array).cast("B"), np.uint8),
     ],
 )

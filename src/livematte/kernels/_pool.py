@@ -44,9 +44,14 @@ class Pool(threading.local):
             return np.empty(shape, dtype)
         for candidate in self._buffers:
             if size <= candidate.size <= 2 * size and sys.getrefcount(candidate) == self._unused:
-                return np.ndarray(shape, dtype, candidate)
+                return _lend(candidate, shape, dtype)
         fresh = np.empty(size, np.uint8)
         if len(self._buffers) == MOST:
             del self._buffers[0]
         self._buffers.append(fresh)
-        return np.ndarray(shape, dtype, fresh)
+        return _lend(fresh, shape, dtype)
+
+
+def _lend(buffer: npt.NDArray[np.uint8], shape: tuple[int, ...], dtype: np.dtype[Any]) -> npt.NDArray[Any]:
+    array: npt.NDArray[Any] = np.ndarray(shape, dtype, buffer)
+    return array
