@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import importlib.util
 import os
-from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 
@@ -100,21 +99,18 @@ def write_clip(path: Path, size: Size, frames: int) -> None:
 
 def repeat_clip(path: Path, longer: Path, times: int) -> None:
     """The same packets again and again: a long clip without encoding it."""
-    with av.open(str(longer), "w") as container:
-        out = None
-        for turn, packet in _packets(path, times):
-            if out is None:
-                out = container.add_stream_from_template(packet.stream)
-                ticks = packet.stream.duration
-            packet.pts += turn * ticks
-            packet.dts += turn * ticks
-            packet.stream = out
-            container.mux(packet)
-
-
-def _packets(path: Path, times: int) -> Iterator[tuple[int, av.Packet]]:
-    for turn in range(times):
-        with av.open(str(path)) as source:
-            for packet in source.demux(video=0):
-                if packet.dts is not None:
-                    yield turn, packet
+    with av.open(str(longer), "w") as sink:
+        out, shift = None, 0
+        for _ in range(times):
+            ticks = 0
+            with av.open(str(path)) as source:
+                out = out or sink.add_stream_from_template(source.streams.video[0])
+                for packet in source.demux(video=0):
+                    if packet.dts is None:  # the demuxer's sign that it is done
+                        continue
+                    ticks += packet.duration
+                    packet.pts += shift
+                    packet.dts += shift
+                    packet.stream = out
+                    sink.mux(packet)
+            shift += ticks  # the stream's own duration is rounded down

@@ -62,11 +62,11 @@ def _session(session: Session) -> Process:
 
 
 def _ours(size: Size, network: Network, threads: int) -> Process:
-    return _session(Session(network.model, Blur(STRENGTH), engine="litert", threads=1, weights=network.weights))
+    return _session(Session(network.model, Blur(STRENGTH), engine="litert", threads=threads, weights=network.weights))
 
 
 def _default(size: Size, network: Network, threads: int) -> Process:
-    return _session(Session("livematte", Blur(STRENGTH), threads=1))
+    return _session(Session("livematte", Blur(STRENGTH), threads=threads))
 
 
 def _pipeline(name: str) -> Callable[[Size, Network, int], Process]:
@@ -76,8 +76,7 @@ def _pipeline(name: str) -> Callable[[Size, Network, int], Process]:
         import pipelines
 
         cv2.setNumThreads(threads)
-        # One thread in every row: two make this network slower, as the row `network` shows.
-        litert = pipelines.LiteRTNetwork(network.weights, threads=1)
+        litert = pipelines.LiteRTNetwork(network.weights, threads)
         process: Process = getattr(pipelines, name)(litert, size, litert.size)
         return process
 

@@ -1,0 +1,223 @@
+"""README's figures and docs/bench.md's tables, made from results/*.json.
+
+python bench/table.py            write them
+python bench/table.py --check    fail if they differ from the results
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+from contestants import CONTESTANTS
+
+ROOT = Path(__file__).parents[1]
+RESULTS = Path(__file__).parent / "results"
+BEGIN, END = "<!-- bench:begin -->", "<!-- bench:end -->"
+
+FILE_LABELS = {
+    "ends": "decoding and encoding alone",
+    "ends_blurred": "the same with the blurred clip, which encodes faster",
+    "pyav": "decoding and encoding alone, PyAV in one loop",
+    "blur": "`livematte blur`",
+    "default": "`livematte blur` with its own network",
+    "careful": "careful OpenCV in RGB between PyAV's ends",
+}
+
+PART_LABELS = {
+    "downscale_rgb": "planes to the network's picture",
+    "network": "network",
+    "temporal": "steadying over time",
+    "guided": "guided filter, network's size",
+    "apply_guided": "guided filter, full size",
+    "blur_plate": "blur without the person",
+    "composite": "composite",
+    "python": "Python between them",
+}
+
+Results = dict[str, Any]
+
+
+def main(arguments: list[str]) -> None:
+    results = read()
+    stale = []
+    for page, text in ((ROOT / "README.md", readme(results)), (ROOT / "docs" / "bench.md", tables(results))):
+        old = page.read_text(encoding="utf-8")
+        new = filled(old, text)
+        if new != old and "--check" in arguments:
+            stale.append(page.name)
+        elif new != old:
+            page.write_text(new, encoding="utf-8")
+    if stale:
+        raise SystemExit(f"{' and '.join(stale)} show other figures than bench/results: run python bench/table.py")
+
+
+def read() -> Results:
+    """Every results file by name."""
+    return {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in sorted(RESULTS.glob("*.json"))}
+
+
+def filled(page: str, text: str) -> str:
+    """The page with `text` between its marks."""
+    marked = re.compile(rf"(?<={re.escape(BEGIN)}\n).*?(?={re.escape(END)})", re.DOTALL)
+    if not marked.search(page):
+        raise SystemExit(f"the page has no {BEGIN} and {END}, each on a line of its own")
+    return marked.sub(lambda _: text, page)
+
+
+def readme(results: Results) -> str:
+    """The short version."""
+    frames, files = results["frames"], results["files"]
+    soak, startup = results["soak"]["file"], results["startup"]
+    return "\n".join(
+        [
+            "Milliseconds a frame on one core, median and (95th percentile), and **how many times livematte's**, "
+            f"measured in turns in one run. {subject(frames)}",
+            "",
+            *frame_table(frames, "one"),
+            "",
+            f"Whole files, H.264 to H.264 (x264 veryfast), {len(files['pinned_to']) or 'all'} cores, frames a second:",
+            "",
+            *file_table(files),
+            "",
+            f"{soak['frames']:,} frames through files at {results['soak']['size']}: {soak['max_rss_mb']:.0f} MB of "
+            f"memory at most, {soak['growth_mb']:.1f} MB more than after 500 frames. `import livematte` takes "
+            f"{startup['beyond_numpy_ms']['median']:.0f} ms beyond NumPy.",
+            "",
+            f"The machine: {cpu(frames)}; {frames['machine']['date']}, commit {frames['machine']['commit']}. What the "
+            "rows are, all threads, stage by stage: [docs/bench.md](docs/bench.md). On your device: `livematte bench`.",
+            "",
+        ]
+    )
+
+
+def tables(results: Results) -> str:
+    """Everything."""
+    frames = results["frames"]
+    lines = [
+        f"{subject(frames)} {machine(frames)}",
+        "",
+        "One thread, pinned to one core; milliseconds, median (95th percentile), ratio to livematte:",
+        "",
+        *frame_table(frames, "one"),
+        "",
+        "All threads, in OpenCV and in the network:",
+        "",
+        *frame_table(frames, "all", rss=False),
+        "",
+        "Processor time, one thread: milliseconds, median, and ratio to livematte:",
+        "",
+        *frame_table(frames, "one", rss=False, clock="cpu"),
+        "",
+        "A frame of livematte taken apart, one thread, median milliseconds (the clock itself costs some):",
+        "",
+        *part_table(frames),
+        "",
+        f"Whole files, {results['files']['frames']} frames: frames a second, part of decoding and encoding alone:",
+        "",
+        *file_table(results["files"]),
+        "",
+        f"{results['soak']['frames']:,} frames at {results['soak']['size']}; memory in MB:",
+        "",
+        *soak_table(results["soak"]),
+        "",
+        "New interpreters, milliseconds, medians of "
+        f"{results['startup']['rounds']}: {startup_line(results['startup'])}",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def subject(frames: Results) -> str:
+    """What everybody did."""
+    return (
+        f"`{frames['effect']}`, from I420 in memory to I420 in memory, {frames['network']} for everybody but "
+        "the row that says otherwise."
+    )
+
+
+def machine(figures: Results) -> str:
+    """The machine and what ran on it, in one sentence."""
+    it = figures["machine"]
+    packages = ", ".join(f"{name} {version}" for name, version in it["packages"].items() if version)
+    return f"{cpu(figures)}, {it['os']}, Python {it['python']}, {packages}; {it['date']}, commit {it['commit']}."
+
+
+def cpu(figures: Results) -> str:
+    it = figures["machine"]
+    return f"{it['cpu']['name']} with {it['cpu']['cores']} cores, {it['kernels'].get('variant')} kernels"
+
+
+def frame_table(frames: Results, threads: str, *, rss: bool = True, clock: str = "wall") -> list[str]:
+    """Contestants down, sizes across."""
+    sizes = list(frames[threads])
+    ratio = "ratio" if clock == "wall" else "cpu_ratio"
+    memory = frames["rss_mb"] if rss else {}
+    rows = [header(["", *sizes, *(["peak memory"] if memory else [])])]
+    for key, contestant in CONTESTANTS.items():
+        cells = []
+        for size in sizes:
+            found = frames[threads][size][key]
+            p95 = f" ({ms(found[clock]['p95_ms'])})" if clock == "wall" else ""
+            times = "" if key == "ours" else f" **{found[ratio]['median']:.2f}x**"
+            cells.append(f"{ms(found[clock]['p50_ms'])}{p95}{times}")
+        if memory:
+            cells.append(f"{memory[key]:.0f} MB")
+        rows.append(row([contestant.label, *cells]))
+    return rows
+
+
+def part_table(frames: Results) -> list[str]:
+    sizes = list(frames["parts"])
+    rows = [header(["", *sizes])]
+    for part, label in PART_LABELS.items():
+        times = (frames["parts"][size]["parts"].get(part) for size in sizes)
+        rows.append(row([label, *(ms(found["p50_ms"]) if found else "-" for found in times)]))
+    rows.append(row(["whole frame, undisturbed", *(ms(frames["parts"][size]["frame"]["p50_ms"]) for size in sizes)]))
+    return rows
+
+
+def file_table(files: Results) -> list[str]:
+    sizes = list(files["sizes"])
+    rows = [header(["", *sizes])]
+    for key, label in FILE_LABELS.items():
+        found = (files["sizes"][size][key] for size in sizes)
+        part = "" if key == "ends" else " **{:.0f} %**"
+        rows.append(row([label, *(f"{it['fps']:.0f}{part.format(100 * it['speed']['median'])}" for it in found)]))
+    return rows
+
+
+def soak_table(soak: Results) -> list[str]:
+    rows = [header(["", "after 500", "at the end", "highest", "threads", "open files"])]
+    for key, label in (("file", "through files"), ("session", "`Session.process_frame`")):
+        it = soak[key]
+        counts = ("/".join(map(str, it[name])) for name in ("threads", "open_files"))
+        memory = (f"{it[name]:.1f}" for name in ("settled_rss_mb", "last_rss_mb", "max_rss_mb"))
+        rows.append(row([label, *memory, *counts]))
+    return rows
+
+
+def startup_line(startup: Results) -> str:
+    beyond = startup["beyond_numpy_ms"]
+    times = ", ".join(f"{name} {value:.0f}" for name, value in startup["ms"].items())
+    return f"{times}; livematte beyond NumPy {beyond['median']:.0f} ({beyond['low']:.0f} to {beyond['high']:.0f})."
+
+
+def ms(value: float) -> str:
+    """Three figures are as many as repeat."""
+    return f"{value:.2f}" if value < 10 else f"{value:.1f}"
+
+
+def header(cells: list[str]) -> str:
+    return row(cells) + "\n" + row(["---"] * len(cells))
+
+
+def row(cells: list[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
