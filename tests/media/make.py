@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,12 @@ from typing import Any
 import av
 import numpy as np
 import numpy.typing as npt
+
+from livematte._frame import Frame, Size
+from livematte._stages import StreamInfo
+from livematte.sinks import open_sink
+from livematte.sources import open_source
+from livematte.sources.synthetic import Synthetic
 
 U8 = npt.NDArray[np.uint8]
 
@@ -95,6 +102,47 @@ def with_exif(jpeg: bytes, orientation: int, order: str = "<") -> bytes:
     tiff = mark + struct.pack(order + "IHHHIHHI", 8, 1, 0x0112, 3, 1, orientation, 0, 0)
     body = b"Exif\0\0" + tiff
     return jpeg[:2] + b"\xff\xe1" + struct.pack(">H", len(body) + 2) + body + jpeg[2:]
+
+
+def read(path: Any, **options: Any) -> list[Frame]:
+    """All frames of a source."""
+    with open_source(path, **options) as source:
+        return list(source)
+
+
+def write(path: Any, frames: Iterable[Frame], info: StreamInfo | None = None, **options: Any) -> Any:
+    """Frames into a sink, which is returned."""
+    sink = open_sink(path, source_info=info, **options)
+    with sink:
+        for frame in frames:
+            sink.write(frame)
+    return sink
+
+
+def times(frames: Iterable[Frame]) -> list[Fraction]:
+    """Seconds, exactly."""
+    return [frame.pts * frame.time_base for frame in frames]
+
+
+def synthetic(
+    size: tuple[int, int] = (64, 48), frames: int = 12, *, alpha: bool = False, fps: int = 30
+) -> Iterator[Frame]:
+    """Frames of the synthetic source, with their true matte as alpha if asked for."""
+    source = Synthetic(Size(*size), frames=frames, fps=fps)
+    for index in range(frames):
+        extra = np.rint(source.true_alpha(index) * 255).astype(np.uint8) if alpha else None
+        yield replace(source.frame(index), alpha=extra)
+
+
+def psnr(one: U8, two: U8) -> float:
+    """Peak signal to noise in dB."""
+    error = np.mean((one.astype(float) - two) ** 2)
+    return float(10 * np.log10(255**2 / max(error, 1e-9)))
+
+
+def left_in(folder: Path) -> list[str]:
+    """Names of what lies in a folder, hidden ones too."""
+    return sorted(path.name for path in folder.iterdir())
 
 
 def _sine(container: Any, stream: Any, seconds: float) -> None:

@@ -1,10 +1,8 @@
-"""Sinks: what is written, and that nothing is left where writing failed."""
+"""Video files: pictures, times and sound come back as they went in."""
 
 from __future__ import annotations
 
-import contextlib
 import importlib.util
-import io
 import os
 import subprocess
 import sys
@@ -18,21 +16,22 @@ import numpy as np
 import pytest
 
 from livematte._errors import OptionError, SinkError
-from livematte._frame import ColorMatrix, ColorRange, Frame, PixelFormat, Size
+from livematte._frame import ColorMatrix, ColorRange, Frame, PixelFormat
 from livematte._stages import StreamInfo
-from livematte.sinks import AlphaOnly, open_sink, sink_name
 from livematte.sinks import _codecs as codecs
-from livematte.sinks._partial import PartialFile, PartialFolder
-from livematte.sinks.folder import split_pattern
-from livematte.sinks.raw import Raw
+from livematte.sinks import open_sink, sink_name
 from livematte.sources import open_source
-from livematte.sources._still import read_image
-from livematte.sources.raw import Raw as RawSource
-from livematte.sources.synthetic import Synthetic
 
 spec = importlib.util.spec_from_file_location("media_make", Path(__file__).parents[1] / "media" / "make.py")
 make = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(make)
+
+read = make.read
+write = make.write
+times = make.times
+synthetic = make.synthetic
+psnr = make.psnr
+left_in = make.left_in
 
 VIDEO = [
     ("a.mp4", None),
@@ -45,47 +44,6 @@ VIDEO = [
     ("a.webm", None),
     ("a.webm", "av1"),
 ]
-
-
-def read(path, **options):
-    with open_source(path, **options) as source:
-        return list(source)
-
-
-def times(frames):
-    return [frame.pts * frame.time_base for frame in frames]
-
-
-def write(path, frames, info=None, **options):
-    sink = open_sink(path, source_info=info, **options)
-    with sink:
-        for frame in frames:
-            sink.write(frame)
-    return sink
-
-
-def synthetic(size=(64, 48), frames=12, *, alpha=False, fps=30):
-    source = Synthetic(Size(*size), frames=frames, fps=fps)
-    for index in range(frames):
-        extra = np.rint(source.true_alpha(index) * 255).astype(np.uint8) if alpha else None
-        yield replace(source.frame(index), alpha=extra)
-
-
-def broken_off(after, error=RuntimeError, before=lambda: None):
-    """A stream that fails after so many frames."""
-    if after:
-        yield from synthetic(frames=after)
-    before()
-    raise error
-
-
-def psnr(a, b):
-    error = np.mean((a.astype(float) - b) ** 2)
-    return 10 * np.log10(255**2 / max(error, 1e-9))
-
-
-def left_in(folder):
-    return sorted(path.name for path in folder.iterdir())
 
 
 class TestSpelling:
@@ -341,298 +299,6 @@ class TestSound:
                     assert sound - video < Fraction(1, 2)
 
 
-class TestAlpha:
-    def test_prores_4444(self, tmp_path):
-        frames = list(synthetic((65, 49), 5, alpha=True))
-        write(tmp_path / "a.mov", frames)
-        with av.open(str(tmp_path / "a.mov")) as container:
-            assert container.streams.video[0].codec_context.name == "prores"
-            for before, after in zip(frames, container.decode(video=0), strict=True):
-                assert after.format.name.startswith("yuva444p1")
-                bits = after.format.components[3].bits
-                got = np.frombuffer(after.planes[3], "<u2").reshape(after.height, -1)[:, : after.width]
-                assert np.abs((got >> (bits - 8)).astype(int) - before.alpha).max() <= 1
-                assert (got[before.alpha == 255] == (1 << bits) - 1).all()
-                assert (got[before.alpha == 0] == 0).all()
-
-    def test_vp9(self, tmp_path):
-        frames = list(synthetic((65, 49), 5, alpha=True))
-        write(tmp_path / "a.webm", frames, crf=4)
-        with av.open(str(tmp_path / "a.webm")) as container:
-            stream = container.streams.video[0]
-            assert stream.metadata.get("alpha_mode", stream.metadata.get("ALPHA_MODE")) == "1"
-            decoder = av.CodecContext.create("libvpx-vp9", "r")  # FFmpeg's own decoder does not see alpha
-            decoded = [frame for packet in container.demux(stream) if packet.size for frame in decoder.decode(packet)]
-        assert len(decoded) == 5
-        for before, after in zip(frames, decoded, strict=True):
-            assert after.format.name == "yuva420p"
-            got = np.frombuffer(after.planes[3], np.uint8).reshape(after.height, -1)[:, : after.width]
-            assert np.abs(got.astype(int) - before.alpha).mean() < 3
-
-    @pytest.mark.parametrize("name", ["a.mp4", "a.mkv"])
-    def test_files_without_alpha_say_where_it_goes(self, tmp_path, name):
-        with pytest.raises(OptionError, match=r"cannot hold transparency; write \.mov \(ProRes 4444\), \.webm \(VP9\)"):
-            write(tmp_path / name, synthetic(frames=2, alpha=True))
-        assert left_in(tmp_path) == []
-
-    def test_a_codec_without_alpha(self, tmp_path):
-        with pytest.raises(OptionError, match=r"h264 in a \.mov file cannot hold transparency"):
-            write(tmp_path / "a.mov", synthetic(frames=2, alpha=True), codec="h264")
-
-    def test_png_folder(self, tmp_path):
-        frames = list(synthetic((33, 17), 3, alpha=True))
-        write(f"{tmp_path}/out/", frames)
-        assert left_in(tmp_path / "out") == ["00001.png", "00002.png", "00003.png"]
-        with av.open(str(tmp_path / "out/00002.png")) as container:
-            pixels = next(container.decode(video=0)).to_ndarray()
-        np.testing.assert_array_equal(pixels[..., 3], frames[1].alpha)
-
-    def test_the_alpha_itself_as_png(self, tmp_path):
-        frames = list(synthetic((33, 17), 3, alpha=True))
-        write(f"{tmp_path}/out/", frames, alpha_only=True)
-        for frame, path in zip(frames, sorted((tmp_path / "out").iterdir()), strict=True):
-            with av.open(str(path)) as container:
-                picture = next(container.decode(video=0))
-                assert picture.format.name == "gray"
-                np.testing.assert_array_equal(picture.to_ndarray(), frame.alpha)
-            np.testing.assert_array_equal(read_image(path).planes[1], frame.alpha)
-
-    @pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv", ".webm"])
-    def test_the_alpha_itself_as_video(self, tmp_path, suffix):
-        frames = list(synthetic((64, 48), 3, alpha=True))
-        write(tmp_path / f"a{suffix}", frames, alpha_only=True, crf=8)
-        back = read(tmp_path / f"a{suffix}")[1]
-        assert back.range is ColorRange.FULL
-        assert np.abs(back.planes[0].astype(int) - frames[1].alpha).mean() < 2
-        assert back.planes[0].max() >= 252
-        assert back.planes[0].min() <= 3
-
-    def test_alpha_of_frames_that_have_none(self, tmp_path):
-        with pytest.raises(SinkError, match="only the alpha was asked for"):
-            write(tmp_path / "a.mp4", synthetic(frames=1), alpha_only=True)
-
-    def test_alpha_only_passes_notes_on(self, tmp_path):
-        sink = write(tmp_path / "a.mp4", synthetic((33, 17), 1, alpha=True), alpha_only=True)
-        assert isinstance(sink, AlphaOnly)
-        assert "even sides" in sink.notes[0]
-
-
-class TestImage:
-    @pytest.mark.parametrize(("name", "floor"), [("a.png", 90), ("a.jpg", 30), ("a.jpeg", 30), ("a.webp", 28)])
-    def test_round_trip(self, tmp_path, name, floor):
-        smooth = np.stack([np.tile(np.linspace(20, 230, 33), (17, 1))] * 3, 2).astype(np.uint8)
-        frame = Frame(tuple(np.ascontiguousarray(smooth[..., i]) for i in range(3)), PixelFormat.RGB)
-        write(tmp_path / name, [frame], StreamInfo(frames=1))
-        assert psnr(np.stack(read_image(tmp_path / name).planes, 2), smooth) > floor
-
-    @pytest.mark.parametrize("matrix", ColorMatrix)
-    @pytest.mark.parametrize("range", ColorRange)
-    def test_jpeg_of_video_frames_has_their_colour(self, tmp_path, matrix, range):
-        from livematte._av import fit
-
-        red = Frame(tuple(np.full((16, 16), v, np.uint8) for v in (200, 40, 90)), PixelFormat.RGB)
-        frame = fit(red, Size(16, 16), PixelFormat.I420, matrix, range)
-        write(tmp_path / "a.jpg", [frame], StreamInfo(frames=1))
-        assert [int(p.mean()) for p in read_image(tmp_path / "a.jpg").planes] == pytest.approx([200, 40, 90], abs=6)
-
-    def test_webp_keeps_alpha_and_jpeg_refuses_it(self, tmp_path):
-        frame = next(synthetic((33, 17), 1, alpha=True))
-        write(tmp_path / "a.webp", [frame], StreamInfo(frames=1))
-        with av.open(str(tmp_path / "a.webp")) as container:
-            pixels = next(container.decode(video=0)).to_ndarray(format="rgba")
-        assert np.abs(pixels[..., 3].astype(int) - frame.alpha).max() <= 1
-        with pytest.raises(OptionError, match=r"cannot hold transparency; write \.png"):
-            write(tmp_path / "a.jpg", [frame], StreamInfo(frames=1))
-        assert left_in(tmp_path) == ["a.webp"]
-
-    def test_quality(self, tmp_path):
-        frame = next(synthetic((160, 96), 1))
-        for quality in (10, 95):
-            write(tmp_path / f"{quality}.jpg", [frame], StreamInfo(frames=1), quality=quality)
-        assert (tmp_path / "95.jpg").stat().st_size > 2 * (tmp_path / "10.jpg").stat().st_size
-        with pytest.raises(OptionError, match="quality must be from 1 to 100"):
-            open_sink(tmp_path / "a.jpg", source_info=StreamInfo(frames=1), quality=0)
-
-    def test_a_second_picture_is_refused(self, tmp_path):
-        with pytest.raises(SinkError, match="holds one picture"):
-            write("image:" + str(tmp_path / "a.png"), synthetic(frames=2))
-        assert left_in(tmp_path) == []
-
-
-class TestFolder:
-    def test_names(self, tmp_path):
-        write(f"{tmp_path}/out/p-%03d.webp", synthetic(frames=2))
-        assert left_in(tmp_path / "out") == ["p-001.webp", "p-002.webp"]
-
-    def test_it_comes_back_as_it_was(self, tmp_path):
-        frames = [read_image(make.still(tmp_path / "in.png", make.picture(i, 17, 9))) for i in range(3)]
-        (tmp_path / "out").mkdir()
-        write(f"{tmp_path}/out", frames)
-        for before, after in zip(frames, read(tmp_path / "out"), strict=True):
-            np.testing.assert_array_equal(np.stack(before.planes), np.stack(after.planes))
-
-    def test_it_does_not_mix_into_what_is_there(self, tmp_path):
-        (tmp_path / "mine.txt").touch()
-        with pytest.raises(SinkError, match="is not an empty folder"):
-            write(f"{tmp_path}/", synthetic(frames=1))
-        assert left_in(tmp_path) == ["mine.txt"]
-
-    @pytest.mark.parametrize("path", ["out/%s.png", "out/%d-%d.png", "%d/a.png", "out/%d%%.png"])
-    def test_bad_patterns(self, path):
-        with pytest.raises(OptionError, match="exactly one number"):
-            split_pattern(path)
-
-    def test_a_failure_leaves_nothing(self, tmp_path):
-        with pytest.raises(RuntimeError):
-            write(f"{tmp_path}/out/", broken_off(1))
-        assert left_in(tmp_path) == []
-
-
-class TestRaw:
-    @pytest.mark.parametrize("pixels", ["yuv420p", "yuv444p", "rgb24"])
-    def test_out_and_in_again(self, pixels):
-        frames = list(synthetic((5, 3), 2))
-        pipe = io.BytesIO()
-        sink = Raw(pixels + ":5x3@30", file=pipe)
-        with sink:
-            for frame in frames:
-                sink.write(frame)
-        pipe.seek(0)
-        back = list(RawSource(f"{pixels}:5x3@30", file=pipe))
-        assert len(back) == 2
-        if pixels == "yuv420p":
-            for before, after in zip(frames, back, strict=True):
-                for a, b in zip(before.planes, after.planes, strict=True):
-                    np.testing.assert_array_equal(a, b)
-
-    def test_alpha_needs_a_format_that_holds_it(self):
-        frame = next(synthetic((5, 3), 1, alpha=True))
-        pipe = io.BytesIO()
-        Raw(file=pipe).write(frame)
-        np.testing.assert_array_equal(np.frombuffer(pipe.getvalue(), np.uint8).reshape(3, 5, 4)[..., 3], frame.alpha)
-        with pytest.raises(OptionError, match="raw rgb24 cannot hold transparency"):
-            Raw("rgb24", file=pipe).write(frame)
-
-    def test_a_reader_that_went_away(self):
-        class Closed(io.BytesIO):
-            def write(self, data):
-                raise BrokenPipeError(32, "Broken pipe")
-
-        with pytest.raises(SinkError, match="beyond frame 0: Broken pipe"):
-            Raw("rgb24", file=Closed()).write(next(synthetic((5, 3), 1)))
-
-    def test_unknown_format(self):
-        with pytest.raises(OptionError, match="raw video can be rgb24"):
-            Raw("yuv9000", file=io.BytesIO())
-
-
-class TestNothingIsLeft:
-    @pytest.mark.parametrize("name", ["a.mp4", "a.webm", "a.mov", "a.mkv"])
-    @pytest.mark.parametrize("after", [0, 1, 7])
-    @pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
-    def test_after_an_abort(self, tmp_path, name, after, error):
-        seen = []
-        with pytest.raises(error):
-            write(tmp_path / name, broken_off(after, error, lambda: seen.extend(left_in(tmp_path))))
-        assert [hidden.startswith(".a.") for hidden in seen] == [True]
-        assert left_in(tmp_path) == []
-
-    def test_an_abort_leaves_the_older_file(self, tmp_path):
-        (tmp_path / "a.mp4").write_bytes(b"older")
-        with pytest.raises(RuntimeError):
-            write(tmp_path / "a.mp4", broken_off(1))
-        assert (tmp_path / "a.mp4").read_bytes() == b"older"
-        write(tmp_path / "a.mp4", synthetic(frames=2))
-        assert len(read(tmp_path / "a.mp4")) == 2
-
-    def test_the_input_is_not_written_over(self, tmp_path):
-        path = make.clip(tmp_path / "a.mp4", frames=3)
-        before = path.read_bytes()
-        (tmp_path / "b.mp4").symlink_to(path)
-        film = open_source(path)
-        for name in ("a.mp4", "b.mp4", "../" + tmp_path.name + "/a.mp4"):
-            with (
-                pytest.raises(SinkError, match="is the input itself"),
-                open_sink(tmp_path / name, source_info=film.info),
-            ):
-                pass
-        assert path.read_bytes() == before
-        still = open_source(make.still(tmp_path / "s.png", make.picture(0, 8, 8)))
-        with (
-            pytest.raises(SinkError, match="is the input itself"),
-            open_sink(tmp_path / "s.png", source_info=still.info),
-        ):
-            pass
-
-    def test_a_link_is_followed(self, tmp_path):
-        (tmp_path / "real").mkdir()
-        (tmp_path / "link.mp4").symlink_to(tmp_path / "real" / "a.mp4")
-        write(tmp_path / "link.mp4", synthetic(frames=2))
-        assert (tmp_path / "link.mp4").is_symlink()
-        assert left_in(tmp_path / "real") == ["a.mp4"]
-
-    def test_places_that_cannot_be_written_to(self, tmp_path):
-        (tmp_path / "file").touch()
-        for path, message in (
-            (tmp_path / "none" / "a.mp4", "does not exist; make it first"),
-            (tmp_path / "file" / "a.mp4", "is not a folder"),
-            (Path("/dev/null"), "is not a regular file"),
-        ):
-            with pytest.raises(SinkError, match=message):
-                PartialFile(path)
-        with pytest.raises(SinkError, match="does not exist"):
-            PartialFolder(tmp_path / "none" / "out")
-
-    def test_a_folder_without_permission(self, tmp_path):
-        if not hasattr(os, "geteuid") or os.geteuid() == 0:
-            pytest.skip("root may write everywhere; test_a_folder_that_nobody_may_write_to stands in")
-        tmp_path.chmod(0o500)
-        with pytest.raises(SinkError, match="Permission denied"), open_sink(tmp_path / "a.mp4"):
-            pass
-
-    def test_a_folder_that_nobody_may_write_to(self):
-        if not Path("/proc/self").is_dir():
-            pytest.skip("uses /proc, which takes no new files even from root, and this system has none")
-        with pytest.raises(SinkError, match=r"cannot write /proc/.*a\.mp4: "), open_sink("/proc/self/a.mp4"):
-            pass
-
-    @pytest.mark.parametrize("name", ["a.mp4", "a.mkv", "a.webm", "out/"])
-    def test_a_disk_that_is_full(self, tmp_path, name):
-        if not hasattr(os, "geteuid") or os.geteuid() != 0:
-            pytest.skip("needs root to mount a small tmpfs; test_no_room_for_more stands in")
-        disk = tmp_path / "disk"
-        disk.mkdir()
-        mounted = subprocess.run(
-            ["mount", "-t", "tmpfs", "-o", "size=128k", "tmpfs", str(disk)], capture_output=True, check=False
-        )
-        if mounted.returncode:
-            pytest.skip(f"this system mounts no tmpfs: {mounted.stderr.decode().strip()}")
-        try:
-            with pytest.raises(SinkError, match="No space left on device"):
-                write(f"{disk}/{name}", synthetic((320, 180), 60), **({} if name == "out/" else {"crf": 0}))
-            assert left_in(disk) == []
-        finally:
-            subprocess.run(["umount", str(disk)], check=True)
-
-    @pytest.mark.parametrize("name", ["a.mp4", "a.mkv", "out/"])
-    def test_no_room_for_more(self, tmp_path, name):
-        """A limit on file sizes fails writes as a full disk does, without privileges."""
-        resource = pytest.importorskip("resource", reason="limits on file sizes are a Unix matter")
-        soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, hard))
-        try:
-            with pytest.raises(SinkError, match="File too large"):
-                write(f"{tmp_path}/{name}", synthetic((320, 180), 60), **({} if name == "out/" else {"crf": 0}))
-        finally:
-            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-        assert left_in(tmp_path) == []
-
-    def test_long_names(self, tmp_path):
-        name = "é" * 120 + ".mp4"
-        write(tmp_path / name, synthetic(frames=1))
-        assert left_in(tmp_path) == [name]
-
-
 def test_300_frames_leave_no_threads_or_descriptors(tmp_path):
     if not Path("/proc/self/fd").exists():
         pytest.skip("counts open files in /proc, which this system has not")
@@ -670,12 +336,3 @@ def test_import_of_the_folder_is_light():
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
     )
     assert done.stdout.strip() == "False"
-
-
-def test_partial_file_is_dropped_twice_without_complaint(tmp_path):
-    partial = PartialFile(tmp_path / "a.bin")
-    partial.drop()
-    partial.drop()
-    with contextlib.suppress(SinkError):
-        partial.keep()
-    assert left_in(tmp_path) == []
