@@ -14,7 +14,7 @@ import numpy as np
 
 from livematte import kernels
 from livematte._errors import FrameError
-from livematte._frame import Frame, PixelFormat, Planes, plane_sizes
+from livematte._frame import Frame, PixelFormat, Planes, Size, plane_sizes
 from livematte._matte import Matte
 
 
@@ -74,6 +74,14 @@ def _check_matte(frame: Frame, matte: Matte, max_age_s: Fraction | int) -> None:
             f"composite() takes a uint8 alpha of the frame's size {frame.size}, got {matte.alpha.dtype} "
             f"{matte.size}: refine it first"
         )
+    if matte.foreground is not None:
+        try:
+            frame.with_planes(matte.foreground)
+        except FrameError as exc:
+            raise FrameError(f"the matte's foreground is no {frame.format.value} picture: {exc}") from exc
+        got = Size(*matte.foreground[0].shape[::-1])
+        if got != frame.size:
+            raise FrameError(f"the matte's foreground must have the frame's size {frame.size}, got {got}")
 
 
 def _check_plate(frame: Frame, plate: Frame) -> None:

@@ -37,6 +37,8 @@ class Matte:
                 f"alpha must be float32 (0-1) or uint8 (0-255) of shape (h, w), "
                 f"got {self.alpha.dtype} {self.alpha.shape}"
             )
+        # kernels read rows without gaps; a view of another order would be read as other pixels
+        object.__setattr__(self, "alpha", np.ascontiguousarray(self.alpha))
 
     def __repr__(self) -> str:
         return f"<Matte {self.size} {self.alpha.dtype} pts={self.pts}>"

@@ -353,7 +353,7 @@ def bindings(path: Path) -> Any:
 
 def test_an_unknown_build_names_those_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LIVEMATTE_KERNELS", "sse9")
-    with pytest.raises(OptionError, match=r"baseline.*reference, got 'sse9'"):
+    with pytest.raises(OptionError, match=r"baseline.*reference on this processor, got 'sse9'"):
         bindings(Path(compiled.__file__))
 
 

@@ -62,13 +62,15 @@ def _open() -> tuple[ctypes.CDLL, str]:
             f"the compiled kernels are missing from {FOLDER}; install a wheel of livematte for this platform, "
             f"or run `python kernels/build.py` in a checkout"
         )
-    wanted = os.environ.get("LIVEMATTE_KERNELS")
-    if wanted is not None and wanted not in found:
-        raise OptionError(f"LIVEMATTE_KERNELS must be one of {', '.join([*found, 'reference'])}, got {wanted!r}")
     try:
         baseline = ctypes.CDLL(str(found["baseline"]))
-        level = baseline.lm_cpu_level()
-        variant = wanted or next(name for name in reversed(LEVELS[: level + 1]) if name in found)
+        runnable = [name for name in LEVELS[: baseline.lm_cpu_level() + 1] if name in found]
+        variant = os.environ.get("LIVEMATTE_KERNELS") or runnable[-1]
+        if variant not in runnable:
+            raise OptionError(
+                f"LIVEMATTE_KERNELS must be one of {', '.join([*runnable, 'reference'])} on this processor, "
+                f"got {variant!r}"
+            )
         library = baseline if variant == "baseline" else ctypes.CDLL(str(found[variant]))
     except OSError as exc:
         raise LoadError(f"the compiled kernels in {FOLDER} do not load on this machine: {exc}") from exc
