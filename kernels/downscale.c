@@ -33,28 +33,41 @@ static border border_at(axis a, i32 x) {
   return b;
 }
 
-static void start_row(u32 *restrict sum, const u8 *restrict row, i32 w, u32 part) {
-  for (i32 x = 0; x < w; x++) sum[x] = row[x] * part;
+/* Sums over the source rows from border `a` to border `b`, of `cell` units each. 16 bits
+ * hold them where a cell spans few units, which every usual size does; a block of columns
+ * then stays in a register. */
+static inline u16v sum_block(const lm_plane *p, border a, border b, i32 cell, i32 x, i32 n) {
+  u16v sum = {0};
+  for (i32 j = a.pixel; j <= b.pixel; j++) {
+    i32 part = (j == b.pixel ? b.part : cell) - (j == a.pixel ? a.part : 0);
+    sum += lm_load(p->data + (ptrdiff_t)j * p->stride + x, n) * (u16)part;
+  }
+  return sum;
+}
+
+typedef u32 u32v __attribute__((vector_size(128)));
+
+static inline void store_block(u16v sum, i32 n, u32 *out) {
+  u32v wide = __builtin_convertvector(sum, u32v);
+  __builtin_memcpy(out, &wide, (size_t)n * sizeof(u32));
 }
 
 static void add_row(u32 *restrict sum, const u8 *restrict row, i32 w, u32 part) {
   for (i32 x = 0; x < w; x++) sum[x] += row[x] * part;
 }
 
-/* Sums of the source rows from border `a` to border `b`, in units. */
-static void sum_rows(const lm_plane *p, border a, border b, i32 cell, u32 *sum) {
+static void sum_rows(const lm_plane *p, border a, border b, axis ay, u32 *sum) {
+  if (ay.span <= 65535 / 255) {
+    LM_EACH(p->w, store_block(sum_block(p, a, b, ay.cell, x, n), n, sum + x););
+    return;
+  }
+  for (i32 x = 0; x < p->w; x++) sum[x] = 0;
   for (i32 j = a.pixel; j <= b.pixel; j++) {
-    i32 part = (j == b.pixel ? b.part : cell) - (j == a.pixel ? a.part : 0);
-    const u8 *row = p->data + (ptrdiff_t)j * p->stride;
-    if (j == a.pixel)
-      start_row(sum, row, p->w, (u32)part);
-    else if (part)
-      add_row(sum, row, p->w, (u32)part);
+    i32 part = (j == b.pixel ? b.part : ay.cell) - (j == a.pixel ? a.part : 0);
+    add_row(sum, p->data + (ptrdiff_t)j * p->stride, p->w, (u32)part);
   }
 }
 
-/* Cells of a row come from a running total: what lies left of one border is taken from
- * what lies left of the next. The total may wrap around; the difference does not mind. */
 typedef u32 u32x8 __attribute__((vector_size(32)));
 
 /* What lies left of each sample. Eight at a time, in three steps of adding neighbours. */
@@ -118,7 +131,7 @@ void lm_downscale(const lm_plane *p, float *out, i32 w, i32 h, void *scratch) {
   for (i32 y = 0; y < h; y++) {
     border a = border_at(ay, y), b = border_at(ay, y + 1);
     if (b.part == 0) b.pixel--, b.part = ay.cell;
-    sum_rows(p, a, b, ay.cell, sum);
+    sum_rows(p, a, b, ay, sum);
     float *o = out + (size_t)y * w;
     if (units < (1u << 23)) { /* a cell of white is below 2^31 */
       total_u32(sum, p->w, (u32 *)total);

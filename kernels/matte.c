@@ -93,18 +93,19 @@ static void box(const float *s, float *out, i32 w, i32 h, i32 r, float *row) {
   }
 }
 
-/* Steepest slope, in alpha a whole range of luma: steeper ones follow noise, and 6 keeps
- * every sum of lm_apply_guided in 16 bits. */
-static const float STEEPEST = 6.0f;
+/* Steepest slope, in alpha a whole range of luma: steeper ones follow noise. */
+static const float STEEPEST = 4.0f;
 
-static inline i16 q10(float v) {
-  float scaled = v * 1024.0f;
-  scaled = scaled > 7200.0f ? 7200.0f : scaled < -7200.0f ? -7200.0f : scaled;
+/* Within 8191 every sum of lm_apply_guided stays in 16 bits. */
+static inline i16 q9(float v) {
+  float scaled = v * 512.0f;
+  scaled = scaled > 8191.0f ? 8191.0f : scaled < -8191.0f ? -8191.0f : scaled;
   return (i16)(i32)(scaled + (scaled < 0.0f ? -0.5f : 0.5f));
 }
 
-void lm_guided(const float *guide, const float *alpha, i32 w, i32 h, i32 radius, float epsilon, i16 *restrict slope,
-               i16 *restrict offset, void *scratch) {
+/* `gain` makes the edge steeper about one half. */
+void lm_guided(const float *guide, const float *alpha, i32 w, i32 h, i32 radius, float epsilon, float gain,
+               i16 *restrict slope, i16 *restrict offset, void *scratch) {
   u8 *free = scratch;
   size_t n = (size_t)w * (size_t)h;
   float *m[6], *row = lm_take(&free, (size_t)(w + 2 * MAX_RADIUS) * sizeof(float));
@@ -131,29 +132,27 @@ void lm_guided(const float *guide, const float *alpha, i32 w, i32 h, i32 radius,
   box(m[0], m[3], w, h, radius, row);
   box(m[5], m[4], w, h, radius, row);
   for (size_t i = 0; i < n; i++) {
-    slope[i] = q10(m[3][i] * (256.0f / 255.0f)); /* luma comes as a part of 256 */
-    offset[i] = q10(m[4][i]);
+    slope[i] = q9((m[3][i] * gain) * (256.0f / 255.0f)); /* luma comes as a part of 256 */
+    offset[i] = q9((m[4][i] - 0.5f) * gain + 0.5f);
   }
 }
 
-/* Alpha in Q12, 0..4096, as a byte, rounded to nearest. */
+/* Alpha in Q10, 0..1024, as a byte, rounded to nearest. */
 static inline u8 alpha_byte(i16 v) {
-  v = v < 0 ? 0 : v > 4096 ? 4096 : v;
-  return (u8)lm_mulh((i16)(4 * (v + 8)), 4 * 255);
+  v = v < 0 ? 0 : v > 1024 ? 1024 : v;
+  return (u8)lm_mulh((i16)(16 * (v + 2)), 4 * 255);
 }
 
 /* Slope a and offset b between the stretched rows 0 and 1, t of the way (Q15). */
 static void apply_row(const i16 *restrict a0, const i16 *restrict a1, const i16 *restrict b0, const i16 *restrict b1,
-                      i16 t, const u8 *restrict light, i16 gain, i32 w, u8 *restrict out) {
+                      i16 t, const u8 *restrict light, i32 w, u8 *restrict out) {
   for (i32 x = 0; x < w; x++) {
     i16 a = lm_lerp(a0[x], a1[x], t), b = lm_lerp(b0[x], b1[x], t);
-    i16 v = (i16)(lm_mulh((i16)(4 * a), (i16)(light[x] << 7)) + 2 * b); /* Q11 */
-    v = v < 0 ? 0 : v > 2048 ? 2048 : v;
-    out[x] = alpha_byte((i16)(2048 + lm_mulh((i16)((v - 1024) * 16), gain))); /* Q12, steeper about one half */
+    out[x] = alpha_byte((i16)(lm_mulh((i16)(4 * a), (i16)(light[x] << 7)) + 2 * b));
   }
 }
 
-void lm_apply_guided(const i16 *slope, const i16 *offset, i32 w, i32 h, const lm_plane *luma, i32 gain_q13, u8 *alpha,
+void lm_apply_guided(const i16 *slope, const i16 *offset, i32 w, i32 h, const lm_plane *luma, u8 *alpha,
                      void *scratch) {
   u8 *free = scratch;
   rows16 slopes = rows16_make(slope, w, w, h, luma->w, luma->h, &free);
@@ -162,8 +161,7 @@ void lm_apply_guided(const i16 *slope, const i16 *offset, i32 w, i32 h, const lm
     const i16 *a0, *a1, *b0, *b1;
     i16 t = (i16)(rows16_around(&slopes, y, &a0, &a1) >> 1);
     rows16_around(&offsets, y, &b0, &b1);
-    apply_row(a0, a1, b0, b1, t, luma->data + (ptrdiff_t)y * luma->stride, (i16)gain_q13, luma->w,
-              alpha + (size_t)y * luma->w);
+    apply_row(a0, a1, b0, b1, t, luma->data + (ptrdiff_t)y * luma->stride, luma->w, alpha + (size_t)y * luma->w);
   }
 }
 
@@ -177,7 +175,7 @@ void lm_upsample(const float *alpha, i32 w, i32 h, lm_out out, void *scratch) {
   i16 *small = lm_take(&free, n * sizeof(i16));
   for (size_t i = 0; i < n; i++) {
     float v = alpha[i] > 0.0f ? alpha[i] < 1.0f ? alpha[i] : 1.0f : 0.0f;
-    small[i] = (i16)(i32)(v * 4096.0f + 0.5f);
+    small[i] = (i16)(i32)(v * 1024.0f + 0.5f);
   }
   rows16 rows = rows16_make(small, w, w, h, out.w, out.h, &free);
   for (i32 y = 0; y < out.h; y++) bytes_row(rows16_at(&rows, y), out.w, out.data + (size_t)y * out.w);

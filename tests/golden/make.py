@@ -61,9 +61,9 @@ def call(backend: Any, kernel: str, args: dict[str, Any], given: Given) -> list[
     if kernel == "lm_keep_largest":
         return [backend.keep_largest(alpha, args["smallest_part"])]
     if kernel == "lm_guided":
-        return list(backend.guided(given["guide"][0], alpha, args["radius"], args["epsilon"]))
+        return list(backend.guided(given["guide"][0], alpha, args["radius"], args["epsilon"], args["gain"]))
     if kernel == "lm_apply_guided":
-        return [backend.apply_guided(given["slope"][0], given["offset"][0], given["luma"][0], args["gain_q13"])]
+        return [backend.apply_guided(given["slope"][0], given["offset"][0], given["luma"][0])]
     if kernel == "lm_upsample":
         return [backend.upsample(alpha, size)]
     if kernel == "lm_blur_plate":
@@ -206,28 +206,28 @@ def matte_cases() -> Iterator[Case]:
     yield "lm_keep_largest", "one pixel", {"smallest_part": 0.35}, {"alpha": [np.full((1, 1), 0.5, np.float32)]}
 
     guide, soft = picture(18, 30, 16).astype(np.float32), unit(person(18, 30))
-    for radius in (1, 2, 3, 4, 16):
-        yield "lm_guided", f"radius {radius}", {"radius": radius, "epsilon": 1e-3}, {"guide": [guide], "alpha": [soft]}
+    for radius, gain in ((1, 1.0), (2, 2.25), (3, 3.5), (4, 1.5), (16, 1.0)):
+        args = {"radius": radius, "epsilon": 1e-3, "gain": gain}
+        yield "lm_guided", f"radius {radius}", args, {"guide": [guide], "alpha": [soft]}
     flat = np.float32(100) + soft * np.float32(2)
     for name, light in (("steepest", flat), ("steepest down", np.float32(255) - flat)):
-        yield "lm_guided", name, {"radius": 3, "epsilon": 1e-7}, {"guide": [light], "alpha": [soft]}
+        yield "lm_guided", name, {"radius": 3, "epsilon": 1e-7, "gain": 3.5}, {"guide": [light], "alpha": [soft]}
     for height, width in ((1, 1), (5, 3), (1, 9), (6, 1)):
         given = {"guide": [noise(height, width, 17).astype(np.float32)], "alpha": [unit(noise(height, width, 18))]}
-        yield "lm_guided", f"{width}x{height}", {"radius": 3, "epsilon": 1e-3}, given
+        yield "lm_guided", f"{width}x{height}", {"radius": 3, "epsilon": 1e-3, "gain": 2.25}, given
 
-    extreme = np.where(noise(3, 5, 19) & 1, np.int16(7200), np.int16(-7200)).astype(np.int16)
-    other = np.where(noise(3, 5, 20) & 1, np.int16(7200), np.int16(-7200)).astype(np.int16)
+    extreme = np.where(noise(3, 5, 19) & 1, np.int16(8191), np.int16(-8191)).astype(np.int16)
+    other = np.where(noise(3, 5, 20) & 1, np.int16(8191), np.int16(-8191)).astype(np.int16)
     usual = [((noise(6, 11, 21 + k).astype(np.int16) - 128) * 20).astype(np.int16) for k in (0, 1)]
-    slope, offset = reference.guided(guide, soft, 3, 1e-3)
-    for gain in (8192, 20000, 32767):
-        for size in (Size(1, 1), Size(3, 5), ODD):
-            given = {"slope": [extreme], "offset": [other], "luma": [padded(noise(size.height, size.width, 23))]}
-            yield "lm_apply_guided", f"extreme slopes {size}", {"gain_q13": gain}, given
-        given = {"slope": [slope], "offset": [offset], "luma": [padded(picture(27, 51, 16))]}
-        yield "lm_apply_guided", "of a guided filter", {"gain_q13": gain}, given
+    slope, offset = reference.guided(guide, soft, 3, 1e-3, 2.25)
+    for size in (Size(1, 1), Size(3, 5), ODD):
+        given = {"slope": [extreme], "offset": [other], "luma": [padded(noise(size.height, size.width, 23))]}
+        yield "lm_apply_guided", f"extreme slopes {size}", {}, given
+    given = {"slope": [slope], "offset": [offset], "luma": [padded(picture(27, 51, 16))]}
+    yield "lm_apply_guided", "of a guided filter", {}, given
     for size in (Size(11, 6), Size(11, 9), Size(5, 4), WIDE):
         given = {"slope": [usual[0]], "offset": [usual[1]], "luma": [noise(size.height, size.width, 24)]}
-        yield "lm_apply_guided", f"{size}", {"gain_q13": 9000}, given
+        yield "lm_apply_guided", f"{size}", {}, given
 
     odd = np.array([[np.nan, np.inf, -np.inf, 2.0], [0.5, np.nan, -1.0, 1e-9]], np.float32)
     yield "lm_upsample", "NaN and infinity", {"size": Size(9, 5)}, {"alpha": [odd]}

@@ -134,15 +134,15 @@ class Call {
       case "lm_keep_largest":
         return lm.lm_keep_largest(this.plain("alpha"), outputs[0], w, h, args.smallest_part, this.scratch(2 * w, 2 * h));
       case "lm_guided": {
-        const { radius, epsilon } = args;
+        const { radius, epsilon, gain } = args;
         const scratch = this.scratch(2 * w, 2 * h);
-        return lm.lm_guided(this.plain("guide"), this.plain("alpha"), w, h, radius, epsilon, ...outputs, scratch);
+        return lm.lm_guided(this.plain("guide"), this.plain("alpha"), w, h, radius, epsilon, gain, ...outputs, scratch);
       }
       case "lm_apply_guided": {
         const [luma] = given.luma;
         const scratch = this.scratch(width(luma), height(luma));
         const coefficients = [this.plain("slope"), this.plain("offset"), w, h];
-        return lm.lm_apply_guided(...coefficients, this.planes("luma"), args.gain_q13, outputs[0], scratch);
+        return lm.lm_apply_guided(...coefficients, this.planes("luma"), outputs[0], scratch);
       }
       case "lm_upsample": // a struct that goes by value goes as the address of a copy
         return lm.lm_upsample(this.plain("alpha"), w, h, this.outs(1), this.scratch(Math.max(toW, 2 * w), Math.max(toH, 2 * h)));

@@ -35,8 +35,8 @@ def test_the_guided_filter_pulls_a_coarse_matte_to_the_edge(off_px: int, softnes
     x = (np.arange(net.width) + 0.5) * size.width / net.width
     coarse = np.clip(0.5 + (x - edge - off_px) / 25, 0, 1).astype(np.float32)
     alpha = np.broadcast_to(coarse, net[::-1]).copy()
-    slope, offset = kernels.guided(kernels.downscale(luma, net), alpha, RADIUS_PX, EPSILON)
-    refined = kernels.apply_guided(slope, offset, luma, softness)
+    slope, offset = kernels.guided(kernels.downscale(luma, net), alpha, RADIUS_PX, EPSILON, softness)
+    refined = kernels.apply_guided(slope, offset, luma)
     before = abs(crossing(kernels.upsample(alpha, size)) - (edge - 0.5))
     assert abs(crossing(refined) - (edge - 0.5)) <= 0.5 * before
     assert (refined[:, :500] == 0).all()
@@ -45,9 +45,11 @@ def test_the_guided_filter_pulls_a_coarse_matte_to_the_edge(off_px: int, softnes
 
 def test_softness_sets_how_steep_edges_are() -> None:
     luma = np.tile(np.linspace(0, 255, 256).astype(np.uint8), (4, 1))
-    slope, offset = np.full((2, 2), 2048, np.int16), np.full((2, 2), -512, np.int16)  # 2 luma - 0.5
-    crisp, soft = (kernels.apply_guided(slope, offset, luma, s)[0].astype(int) for s in (0.0, 1.0))
-    assert np.diff(crisp).max() > 3 * np.diff(soft).max()
+    guide = kernels.downscale(luma, Size(64, 4))
+    alpha = np.clip(2 * guide / 255 - 0.5, 0, 1).astype(np.float32)
+    refined = [kernels.apply_guided(*kernels.guided(guide, alpha, 2, 1e-6, s), luma)[0] for s in (0.0, 1.0)]
+    crisp, soft = (row.astype(int) for row in refined)
+    assert np.diff(crisp).max() > 2 * np.diff(soft).max()
     assert (np.abs(crisp - 127.5) >= np.abs(soft - 127.5) - 1).all()
     assert np.argmax(crisp >= 128) == pytest.approx(np.argmax(soft >= 128), abs=1)
 
@@ -68,9 +70,10 @@ def test_what_is_not_a_number_is_nobody() -> None:
     left = np.zeros((9, 16), np.float32)
     left[:, :8] = np.nan
     for alpha in (nan, left):
-        slope, offset = kernels.guided(kernels.downscale(luma, Size(16, 9)), alpha, RADIUS_PX, EPSILON)
         for softness in (0.0, 1.0):
-            assert not kernels.apply_guided(slope, offset, luma, softness).any()
+            guide = kernels.downscale(luma, Size(16, 9))
+            slope, offset = kernels.guided(guide, alpha, RADIUS_PX, EPSILON, softness)
+            assert not kernels.apply_guided(slope, offset, luma).any()
         kept = kernels.keep_largest(alpha, 0.35)
         assert not kernels.upsample(kernels.temporal(kept, kept), Size(160, 90)).any()
 

@@ -90,19 +90,20 @@ def keep_largest(alpha: F32, smallest_part: float) -> F32:
     return backend().keep_largest(alpha, smallest_part)  # type: ignore[no-any-return]
 
 
-def guided(guide: F32, alpha: F32, radius: int, epsilon: float) -> tuple[I16, I16]:
-    """Slope and offset (h, w) int16 Q10 of the guided filter of `alpha` by `guide` (0-255)."""
-    return backend().guided(guide, alpha, radius, epsilon)  # type: ignore[no-any-return]
+STEEPEST_GAIN = 3.5
+"""Gain of alpha about one half at softness 0: edges less than a third as wide."""
 
 
-STEEPEST_GAIN = 4.0
-"""Gain of alpha about one half at softness 0: edges a quarter as wide."""
+def guided(guide: F32, alpha: F32, radius: int, epsilon: float, softness: float) -> tuple[I16, I16]:
+    """Slope and offset (h, w) int16 Q9 of the guided filter of `alpha` by `guide` (0-255),
+    steeper about one half the less soft it is."""
+    gain = 1.0 + (STEEPEST_GAIN - 1.0) * (1.0 - softness)
+    return backend().guided(guide, alpha, radius, epsilon, gain)  # type: ignore[no-any-return]
 
 
-def apply_guided(slope: I16, offset: I16, luma: U8, softness: float) -> U8:
+def apply_guided(slope: I16, offset: I16, luma: U8) -> U8:
     """Alpha (h, w) uint8 at the luma's size from stretched slope and offset."""
-    gain = 1.0 + (STEEPEST_GAIN - 1.0) * (1.0 - softness) ** 2
-    return backend().apply_guided(slope, offset, luma, min(round(gain * 8192), 32767))  # type: ignore[no-any-return]
+    return backend().apply_guided(slope, offset, luma)  # type: ignore[no-any-return]
 
 
 def upsample(alpha: F32, size: Size) -> U8:

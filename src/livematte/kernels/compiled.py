@@ -44,8 +44,8 @@ SIGNATURES: dict[str, tuple[Any, ...]] = {
     "lm_downscale_rgb": (_PLANE, _I, _I, _P, _I, _I, _I, _P, _P),
     "lm_temporal": (_P, _P, _P, _I),
     "lm_keep_largest": (_P, _P, _I, _I, _F, _P),
-    "lm_guided": (_P, _P, _I, _I, _I, _F, _P, _P, _P),
-    "lm_apply_guided": (_P, _P, _I, _I, _PLANE, _I, _P, _P),
+    "lm_guided": (_P, _P, _I, _I, _I, _F, _F, _P, _P, _P),
+    "lm_apply_guided": (_P, _P, _I, _I, _PLANE, _P, _P),
     "lm_upsample": (_P, _I, _I, _Out, _P),
     "lm_blur_plate": (_PLANE, _I, _P, _I, _F, _OUT, _P),
     "lm_foreground": (_PLANE, _I, _P, _I, _F, ctypes.POINTER(_P), _P),
@@ -186,21 +186,21 @@ def keep_largest(alpha: F32, smallest_part: float) -> F32:
     return out
 
 
-def guided(guide: F32, alpha: F32, radius: int, epsilon: float) -> tuple[I16, I16]:
+def guided(guide: F32, alpha: F32, radius: int, epsilon: float, gain: float) -> tuple[I16, I16]:
     height, width = alpha.shape
     slope, offset = _pool.empty(alpha.shape, np.int16), _pool.empty(alpha.shape, np.int16)
     _lib.lm_guided(
-        _address(guide), _address(alpha), width, height, radius, epsilon, _address(slope), _address(offset),
+        _address(guide), _address(alpha), width, height, radius, epsilon, gain, _address(slope), _address(offset),
         _work(2 * width, 2 * height),
     )  # fmt: skip
     return slope, offset
 
 
-def apply_guided(slope: I16, offset: I16, luma: U8, gain_q13: int) -> U8:
+def apply_guided(slope: I16, offset: I16, luma: U8) -> U8:
     height, width = slope.shape
     out = _pool.empty(luma.shape, np.uint8)
     _lib.lm_apply_guided(
-        _address(slope), _address(offset), width, height, ctypes.byref(_plane(luma)), gain_q13, _address(out),
+        _address(slope), _address(offset), width, height, ctypes.byref(_plane(luma)), _address(out),
         _work(luma.shape[1], luma.shape[0]),
     )  # fmt: skip
     return out

@@ -221,37 +221,37 @@ def _box(values: F32, radius: int) -> F32:
     return out * f32(1 / f32((2 * radius + 1) ** 2))
 
 
-STEEPEST = 6.0
+STEEPEST = 4.0
 
 
-def guided(guide: F32, alpha: F32, radius: int, epsilon: float) -> tuple[I16, I16]:
+def guided(guide: F32, alpha: F32, radius: int, epsilon: float, gain: float) -> tuple[I16, I16]:
     guide, alpha = guide * f32(1 / 255), _somebody(alpha)
     mean_ip, mean_ii = _box(guide * alpha, radius), _box(guide * guide, radius)
     mean_i, mean_p = _box(guide, radius), _box(alpha, radius)
     slope = (mean_ip - mean_i * mean_p) / ((mean_ii - mean_i * mean_i) + f32(epsilon))
     slope = np.clip(slope, f32(-STEEPEST), f32(STEEPEST))
     offset = mean_p - slope * mean_i
-    return _q10(_box(slope, radius) * f32(256 / 255)), _q10(_box(offset, radius))
+    slope, offset = _box(slope, radius) * f32(gain), (_box(offset, radius) - f32(0.5)) * f32(gain) + f32(0.5)
+    return _q9(slope * f32(256 / 255)), _q9(offset)
 
 
-def _q10(values: F32) -> I16:
-    scaled = np.clip(values * f32(1024), f32(-7200), f32(7200))
+def _q9(values: F32) -> I16:
+    scaled = np.clip(values * f32(512), f32(-8191), f32(8191))
     return np.trunc(scaled + np.where(scaled < 0, f32(-0.5), f32(0.5))).astype(np.int16)
 
 
-def apply_guided(slope: I16, offset: I16, luma: U8, gain_q13: int) -> U8:
+def apply_guided(slope: I16, offset: I16, luma: U8) -> U8:
     a, b = (_stretch_i16(values, *luma.shape) for values in (slope, offset))
-    q11 = np.clip(((4 * a * (luma.astype(np.int32) << 7)) >> 16) + 2 * b, 0, 2048)
-    return _bytes(2048 + (((q11 - 1024) * 16 * gain_q13) >> 16))
+    return _bytes(((4 * a * (luma.astype(np.int32) << 7)) >> 16) + 2 * b)
 
 
-def _bytes(q12: I32) -> U8:
-    return ((4 * (np.clip(q12, 0, 4096) + 8) * 1020) >> 16).astype(np.uint8)
+def _bytes(q10: I32) -> U8:
+    return ((16 * (np.clip(q10, 0, 1024) + 2) * 1020) >> 16).astype(np.uint8)
 
 
 def upsample(alpha: F32, size: Size) -> U8:
     known = np.where(alpha > 0, np.minimum(alpha, f32(1)), f32(0))  # NaN is nobody
-    small = (known * f32(4096) + f32(0.5)).astype(np.int16)
+    small = (known * f32(1024) + f32(0.5)).astype(np.int16)
     return _bytes(_stretch_i16(small, size.height, size.width))
 
 

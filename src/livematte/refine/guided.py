@@ -31,8 +31,9 @@ class Guided:
         self.softness = softness
 
     def refine(self, frame: Frame, matte: Matte, state: State) -> tuple[Matte, State]:
-        slope, offset = kernels.guided(frame.small_luma(matte.size), matte.alpha, RADIUS_PX, EPSILON)
-        return replace(matte, alpha=kernels.apply_guided(slope, offset, frame.luma(), self.softness)), None
+        guide = frame.small_luma(matte.size)
+        slope, offset = kernels.guided(guide, matte.alpha, RADIUS_PX, EPSILON, self.softness)
+        return replace(matte, alpha=kernels.apply_guided(slope, offset, frame.luma())), None
 
 
 class Upsample:
