@@ -47,7 +47,9 @@ static inline sums sum_block(const lm_plane *p, i32 shift, const u8 *alpha, i32 
   for (i32 y = top; y < bottom; y++) {
     u16v a = alpha ? pairs(alpha + (size_t)y * w + x, bytes) : (u16v){0};
     u16v even = weigh(a & 255, side) * (there & 255), odd = weigh(a >> 8, side) * (there >> 8);
-    u16v luma = pairs(p[0].data + (ptrdiff_t)y * p[0].stride + x, bytes);
+    const u8 *row = p[0].data + (ptrdiff_t)y * p[0].stride + x;
+    lm_soon(row);
+    u16v luma = pairs(row, bytes);
     s.of[0] += even * (luma & 255) + odd * (luma >> 8);
     s.of[3] += even + odd;
     if (shift) {

@@ -35,50 +35,61 @@ size_t lm_scratch_bytes(i32 w, i32 h) {
 
 typedef i16 i16x8 __attribute__((vector_size(16)));
 typedef i32 i32x8 __attribute__((vector_size(32)));
-typedef u16 u16x8 __attribute__((vector_size(16)));
 typedef u8 u8x8 __attribute__((vector_size(8)));
 
 static const u16x8 LANES = {0, 1, 2, 3, 4, 5, 6, 7};
 
-/* Between two neighbours of `from` lie either q or q + 1 samples of `to`. They are made
- * eight at a time; what is written too far is written again by the next pair. A row that
- * shrinks is sampled one by one. */
-#define EXPAND(NAME, T, PAIR, ONE)                                                     \
-  void NAME(const T *from, i32 n, T *to, i32 w) {                                      \
-    lm_axis axis = lm_stretch(n, w);                                                   \
-    i32 x = 0, step = axis.step, q = 65536 / step, jump = q * step - 65536;            \
-    if (step > 65536) {                                                                \
-      for (; x < w; x++) {                                                             \
-        i32 at = lm_position(axis, x), i = at >> 16;                                   \
-        to[x] = at < axis.last ? ONE(from[i], from[i + 1], at & 0xffff) : from[n - 1]; \
-      }                                                                                \
-      return;                                                                          \
-    }                                                                                  \
-    while (x < w && axis.at + x * step < 0) to[x++] = from[0];                         \
-    i32 t = axis.at + x * step;                                                        \
-    u16x8 lanes = LANES * (u16)step;                                                   \
-    for (i32 i = 0; i < n - 1 && x < w; i++) {                                         \
-      i32 count = q + (t + jump < 0);                                                  \
-      PAIR(to + x, from[i], from[i + 1], lanes + (u16)t);                                     \
-      for (i32 k = 8; k < count; k += 8)                                               \
-        PAIR(to + lm_min(x + k, w), from[i], from[i + 1], lanes + (u16)(t + k * step));         \
-      x += count;                                                                      \
-      t += jump;                                                                       \
-      t += t < 0 ? step : 0;                                                           \
-    }                                                                                  \
-    while (x < w) to[x++] = from[n - 1];                                               \
+lm_plan lm_make_plan(i32 n, i32 w, i32 shift, u8 **free) {
+  lm_plan p = {n, w, 0, 0, lm_stretch(n, w), 0, 0};
+  i32 step = p.axis.step, x = 0, groups = 0;
+  if (step > 65536) return p; /* a row that shrinks is sampled one by one */
+  p.count = lm_take(free, (size_t)n * sizeof(u16));
+  p.part = lm_take(free, ((size_t)n + (size_t)w / 8 + 1) * sizeof(u16x8));
+  while (x < w && p.axis.at + x * step < 0) x++;
+  p.lead = x;
+  for (i32 t = p.axis.at + x * step; p.intervals < n - 1 && x < w; p.intervals++) {
+    i32 count = 0;
+    for (; t < 65536; count++, t += step)
+      if (count % 8 == 0) p.part[groups++] = (LANES * (u16)step + (u16)t) >> (u16)shift;
+    p.count[p.intervals] = (u16)count;
+    x += count;
+    t -= 65536;
+  }
+  return p;
+}
+
+/* What is written too far is written again by the next pair of neighbours. */
+#define EXPAND(NAME, T, PAIR, ONE)                                                                       \
+  void NAME(const T *from, const lm_plan *p, T *to) {                                                    \
+    i32 w = p->w, x = 0;                                                                                 \
+    if (!p->part) {                                                                                      \
+      for (; x < w; x++) {                                                                               \
+        i32 at = lm_position(p->axis, x), i = at >> 16;                                                  \
+        to[x] = at < p->axis.last ? ONE(from[i], from[i + 1], at & 0xffff) : from[p->n - 1];             \
+      }                                                                                                  \
+      return;                                                                                            \
+    }                                                                                                    \
+    const u16x8 *part = p->part;                                                                         \
+    for (; x < p->lead; x++) to[x] = from[0];                                                            \
+    for (i32 i = 0; i < p->intervals; i++) {                                                             \
+      i32 count = p->count[i];                                                                           \
+      PAIR(to + x, from[i], from[i + 1], *part++);                                                       \
+      for (i32 k = 8; k < count; k += 8) PAIR(to + lm_min(x + k, w), from[i], from[i + 1], *part++);     \
+      x += count;                                                                                        \
+    }                                                                                                    \
+    while (x < w) to[x++] = from[p->n - 1];                                                              \
   }
 
-static inline void pair_i16(i16 *to, i16 a, i16 b, u16x8 t) {
-  i16x8 part = (i16x8)(t >> 1), rise = (i16x8){0} + (i16)(2 * (b - a));
-  i32x8 product = __builtin_convertvector(rise, i32x8) * __builtin_convertvector(part, i32x8);
+static inline void pair_i16(i16 *to, i16 a, i16 b, u16x8 part) {
+  i16x8 rise = (i16x8){0} + (i16)(2 * (b - a));
+  i32x8 product = __builtin_convertvector(rise, i32x8) * __builtin_convertvector((i16x8)part, i32x8);
   i16x8 out = __builtin_convertvector(product >> 16, i16x8) + a;
   __builtin_memcpy(to, &out, sizeof out);
 }
 
 /* a (256 - t) + b t, modulo 2^16, in which the result lies. */
-static inline void pair_u8(u8 *to, u8 a, u8 b, u16x8 t) {
-  u16x8 value = (t >> 8) * (u16)(b - a) + (u16)(256 * a + 128);
+static inline void pair_u8(u8 *to, u8 a, u8 b, u16x8 part) {
+  u16x8 value = part * (u16)(b - a) + (u16)(256 * a + 128);
   u8x8 out = __builtin_convertvector(value >> 8, u8x8);
   __builtin_memcpy(to, &out, sizeof out);
 }

@@ -37,6 +37,9 @@ static inline void lm_store(u8 *p, u16v value, i32 n) {
   __builtin_memcpy(p, &v, (size_t)n);
 }
 
+/* Fetch what lies 8 cache lines ahead: processors do not foresee walks down columns. */
+static inline void lm_soon(const u8 *p) { __builtin_prefetch(p + 512); }
+
 /* Run a block for every x of a row of w samples with n of them in hand; n is a constant
  * but for the last block. */
 #define LM_EACH(W, ...)                                     \
@@ -78,9 +81,23 @@ static inline lm_axis lm_stretch(i32 from, i32 to) {
 
 static inline i32 lm_position(lm_axis axis, i32 x) { return lm_clamp(axis.at + x * axis.step, 0, axis.last); }
 
-/* Stretch n samples to w; `to` has room for w + 16 samples. */
-void lm_expand_i16(const i16 *from, i32 n, i16 *to, i32 w);
-void lm_expand_u8(const u8 *from, i32 n, u8 *to, i32 w);
+typedef u16 u16x8 __attribute__((vector_size(16)));
+
+/* How a row of n samples becomes one of w: `lead` samples like the first; then between
+ * each two neighbours `count[i]` samples, whose parts of the way lie in `part` in groups of
+ * eight, of 2^(16 - shift); then the rest like the last. The same for every row. */
+typedef struct {
+  i32 n, w, lead, intervals;
+  lm_axis axis;
+  u16 *count;
+  u16x8 *part;
+} lm_plan;
+
+lm_plan lm_make_plan(i32 n, i32 w, i32 shift, u8 **free);
+
+/* `to` has room for w + 16 samples. */
+void lm_expand_i16(const i16 *from, const lm_plan *plan, i16 *to); /* shift 1 */
+void lm_expand_u8(const u8 *from, const lm_plan *plan, u8 *to);    /* shift 8 */
 
 /* Mean alpha of the 2x2 pixels of each chroma sample in rows y and y + 1. */
 void lm_half_row(const u8 *alpha, i32 w, i32 h, i32 row, u8 *out);

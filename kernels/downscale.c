@@ -40,7 +40,9 @@ static inline u16v sum_block(const lm_plane *p, border a, border b, i32 cell, i3
   u16v sum = {0};
   for (i32 j = a.pixel; j <= b.pixel; j++) {
     i32 part = (j == b.pixel ? b.part : cell) - (j == a.pixel ? a.part : 0);
-    sum += lm_load(p->data + (ptrdiff_t)j * p->stride + x, n) * (u16)part;
+    const u8 *row = p->data + (ptrdiff_t)j * p->stride + x;
+    lm_soon(row);
+    sum += lm_load(row, n) * (u16)part;
   }
   return sum;
 }

@@ -13,7 +13,7 @@ void lm_temporal(const float *restrict alpha, const float *restrict before, floa
   for (i32 i = 0; i < n; i++) {
     float change = somebody(alpha[i]) - before[i];
     float part = STILL + PER_CHANGE * (change < 0.0f ? -change : change);
-    out[i] = before[i] + change * (part < 1.0f ? part : 1.0f);
+    out[i] = somebody(before[i] + change * (part < 1.0f ? part : 1.0f));
   }
 }
 

@@ -42,7 +42,9 @@ class Blur(Look):
         check_fraction("blur strength", self.strength, WEAKEST)
 
     def plate(self, frame: Frame, matte: Matte, state: State) -> tuple[Frame, State]:
-        strength = self.strength if matte.alpha.max() > 0 else max(self.strength, COVER_STRENGTH)
+        strength = self.strength
+        if strength < COVER_STRENGTH and not matte.alpha.any():
+            strength = COVER_STRENGTH
         planes = kernels.blur_plate(frame.planes, frame.format, matte.alpha, sigma_px(frame.size, strength))
         format = PixelFormat.RGB if frame.format is PixelFormat.RGB else PixelFormat.I444
         return replace(frame, planes=planes, format=format, alpha=None), None

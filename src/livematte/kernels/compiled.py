@@ -90,6 +90,8 @@ class _Scratch(threading.local):
     """Working memory of a thread: not state, nothing in it outlives a call."""
 
     memory = np.empty(0, np.uint8)
+    size = (0, 0)
+    address = 0
 
 
 _scratch = _Scratch()
@@ -97,13 +99,18 @@ _scratch = _Scratch()
 
 def _work(width: int, height: int) -> int:
     """Address of enough scratch for pictures of this size."""
-    needed = _lib.lm_scratch_bytes(width, height) + 64
-    if _scratch.memory.size < needed:
-        _scratch.memory = np.empty(needed, np.uint8)
-    return (_address(_scratch.memory) + 63) & ~63
+    if _scratch.size != (width, height):
+        needed = _lib.lm_scratch_bytes(width, height) + 64
+        if _scratch.memory.size < needed:
+            _scratch.memory = np.empty(needed, np.uint8)
+        _scratch.size = (width, height)
+        _scratch.address = (_address(_scratch.memory) + 63) & ~63
+    return _scratch.address
 
 
 def _address(array: npt.NDArray[Any]) -> int:
+    if array.flags.writeable and array.flags.c_contiguous:
+        return ctypes.addressof(ctypes.c_char.from_buffer(array))  # three times as quick as the next
     return array.__array_interface__["data"][0]  # type: ignore[no-any-return]
 
 

@@ -175,7 +175,7 @@ def _somebody(alpha: F32) -> F32:
 def temporal(alpha: F32, before: F32) -> F32:
     change = _somebody(alpha) - before
     part = np.minimum(f32(0.4) + f32(2) * np.abs(change), f32(1))
-    return before + change * part
+    return _somebody(before + change * part)
 
 
 FAINT = 0.1
