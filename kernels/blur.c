@@ -45,7 +45,9 @@ static inline sums sum_block(const lm_plane *p, i32 shift, const u8 *alpha, i32 
   i32 w = p[0].w;
   u16v there = pairs((const u8 *)ONES, bytes); /* 1 in each byte of the picture, 0 beyond */
   for (i32 y = top; y < bottom; y++) {
-    u16v a = alpha ? pairs(alpha + (size_t)y * w + x, bytes) : (u16v){0};
+    const u8 *matte = alpha + (size_t)y * w + x;
+    lm_soon(matte);
+    u16v a = pairs(matte, bytes);
     u16v even = weigh(a & 255, side) * (there & 255), odd = weigh(a >> 8, side) * (there >> 8);
     const u8 *row = p[0].data + (ptrdiff_t)y * p[0].stride + x;
     lm_soon(row);
@@ -55,8 +57,11 @@ static inline sums sum_block(const lm_plane *p, i32 shift, const u8 *alpha, i32 
     if (shift) {
       four += even + odd;
       if (!(y & 1) && y + 1 < bottom) continue;
-      for (i32 k = 1; k < 3; k++)
-        s.of[k] += four * lm_load(p[k].data + (ptrdiff_t)(y >> 1) * p[k].stride + (x >> 1), chroma_bytes);
+      for (i32 k = 1; k < 3; k++) {
+        const u8 *colour = p[k].data + (ptrdiff_t)(y >> 1) * p[k].stride + (x >> 1);
+        lm_soon(colour);
+        s.of[k] += four * lm_load(colour, chroma_bytes);
+      }
       four = (u16v){0};
     } else {
       for (i32 k = 1; k < 3; k++) {

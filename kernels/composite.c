@@ -10,7 +10,12 @@ static void over(const u8 *f, const u8 *b, const u8 *a, i32 w, u8 *out) {
 /* over() with a plate between two stretched rows. */
 static void over_rows(const u8 *f, const u8 *above, const u8 *below, i32 part, const u8 *a, i32 w, u8 *out) {
   u16 t = (u16)(part >> 8);
-  LM_EACH(w, lm_store(out + x, mix(lm_load(f + x, n), lm_mixed(above + x, below + x, t, n), lm_load(a + x, n)), n););
+  LM_EACH(w, {
+    lm_soon(f + x);
+    lm_soon(a + x);
+    lm_soon(out + x);
+    lm_store(out + x, mix(lm_load(f + x, n), lm_mixed(above + x, below + x, t, n), lm_load(a + x, n)), n);
+  });
 }
 
 /* Light only adds: where the plate is darker than the person, nothing happens. */
