@@ -60,7 +60,7 @@ def process(job: Job, command: str, effect: Effect, *, alpha_only: bool = False)
                 run(source, stages, sink, stats=stats, max_failures=max_failures, progress=shown)
         finally:
             stages.segmenter.close()
-    _report(job, command, stats, getattr(sink, "notes", []))
+    _report(job, command, stats, getattr(stages.segmenter, "engine", job.engine), getattr(sink, "notes", []))
 
 
 def _source_options(job: Job) -> dict[str, Any]:
@@ -93,7 +93,7 @@ def _check_output(job: Job) -> None:
         raise OptionError(f"{job.output} exists; choose another name, or pass -y to replace it")
 
 
-def _report(job: Job, command: str, stats: Stats, notes: list[str]) -> None:
+def _report(job: Job, command: str, stats: Stats, engine: str, notes: list[str]) -> None:
     """Figures as JSON if asked for; else a line for a person who watches, and what they should know."""
     notes = list(notes)
     if stats.covered:
@@ -105,7 +105,7 @@ def _report(job: Job, command: str, stats: Stats, notes: list[str]) -> None:
             "input": job.input,
             "output": job.output,
             "model": job.model,
-            "engine": job.engine,
+            "engine": engine,
             "seconds": round(seconds, 3),
             **stats.as_dict(),
             "notes": notes,

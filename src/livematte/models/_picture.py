@@ -37,6 +37,11 @@ class PictureSegmenter:
             engine.close()
             raise
 
+    @property
+    def engine(self) -> str:
+        """Name of the engine that runs the graph."""
+        return self._engine.name
+
     def segment(self, frame: Frame, state: State) -> tuple[Matte, State]:
         picture = frame.rgb(self.size, planar=self._planar)
         alpha = self._engine.run([picture[None]])[0].reshape(self.size.height, self.size.width)
