@@ -103,6 +103,7 @@ def compare(size: Size, network: Network, frames: int, rounds: int) -> dict[str,
     return {
         key: {
             "fps": round(frames / float(np.median(walls[key])), 1),
+            "best_fps": round(frames / min(walls[key]), 1),
             "cpu_ms": round(float(np.median(cpus[key])) * 1e3 / frames, 2),
             "speed": spread(first / np.array(walls[key])),
         }
