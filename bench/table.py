@@ -79,8 +79,7 @@ def readme(results: Results) -> str:
             "",
             *frame_table(frames, "one"),
             "",
-            f"Whole files, H.264 to H.264 (x264 veryfast), {len(files['pinned_to']) or 'all'} cores, {files['frames']} frames; frames a "
-            f"second, best of {files['rounds']} rounds each, and part of decoding and encoding alone:",
+            f"Whole files, H.264 to H.264 (x264 veryfast), {len(files['pinned_to']) or 'all'} cores, {file_caption(files)}",
             "",
             *file_table(files),
             "",
@@ -117,8 +116,7 @@ def tables(results: Results) -> str:
         "",
         *part_table(frames),
         "",
-        f"Whole files, {results['files']['frames']} frames: frames a second, best of {results['files']['rounds']} rounds "
-        "each, and part of decoding and encoding alone:",
+        f"Whole files, {file_caption(results['files'])}",
         "",
         *file_table(results["files"]),
         "",
@@ -180,6 +178,13 @@ def part_table(frames: Results) -> list[str]:
         rows.append(row([label, *(ms(found["p50_ms"]) if found else "-" for found in times)]))
     rows.append(row(["whole frame, undisturbed", *(ms(frames["parts"][size]["frame"]["p50_ms"]) for size in sizes)]))
     return rows
+
+
+def file_caption(files: Results) -> str:
+    return (
+        f"{files['frames']} frames; frames a second, best of {files['rounds']} rounds each, and part of decoding and "
+        "encoding alone:"
+    )
 
 
 def file_table(files: Results) -> list[str]:
