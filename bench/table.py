@@ -79,7 +79,8 @@ def readme(results: Results) -> str:
             "",
             *frame_table(frames, "one"),
             "",
-            f"Whole files, H.264 to H.264 (x264 veryfast), {len(files['pinned_to']) or 'all'} cores, {file_caption(files)}",
+            f"Whole files, H.264 to H.264 (x264 veryfast), {len(files['pinned_to']) or 'all'} cores, "
+            f"{file_caption(files)}",
             "",
             *file_table(files),
             "",
