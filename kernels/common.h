@@ -37,6 +37,17 @@ static inline void lm_store(u8 *p, u16v value, i32 n) {
   __builtin_memcpy(p, &v, (size_t)n);
 }
 
+/* Most of a matte is nobody or somebody and nothing between. */
+enum { LM_NOBODY = 0, LM_RIM = 1, LM_SOMEBODY = 2 };
+
+static inline int lm_who(const u8 *alpha, i32 n) {
+  u64 v[LM_LANES / 8];
+  if (n < LM_LANES) return LM_RIM;
+  __builtin_memcpy(v, alpha, LM_LANES);
+  if ((v[0] | v[1] | v[2] | v[3]) == 0) return LM_NOBODY;
+  return (v[0] & v[1] & v[2] & v[3]) == ~(u64)0 ? LM_SOMEBODY : LM_RIM;
+}
+
 /* Fetch what lies 8 cache lines ahead: processors do not foresee walks down columns, and
  * at 1080p planes are larger than the cache next to a core. */
 static inline void lm_soon(const u8 *p) { __builtin_prefetch(p + 512); }

@@ -4,7 +4,13 @@
 static u16v mix(u16v f, u16v b, u16v a) { return lm_div255v(f * a + b * (255 - a)); }
 
 static void over(const u8 *f, const u8 *b, const u8 *a, i32 w, u8 *out) {
-  LM_EACH(w, lm_store(out + x, mix(lm_load(f + x, n), lm_load(b + x, n), lm_load(a + x, n)), n););
+  LM_EACH(w, {
+    int who = lm_who(a + x, n);
+    if (who == LM_RIM)
+      lm_store(out + x, mix(lm_load(f + x, n), lm_load(b + x, n), lm_load(a + x, n)), n);
+    else
+      __builtin_memcpy(out + x, who == LM_NOBODY ? b + x : f + x, (size_t)n);
+  });
 }
 
 /* over() with a plate between two stretched rows. */
@@ -14,7 +20,13 @@ static void over_rows(const u8 *f, const u8 *above, const u8 *below, i32 part, c
     lm_soon(f + x);
     lm_soon(a + x);
     lm_soon(out + x);
-    lm_store(out + x, mix(lm_load(f + x, n), lm_mixed(above + x, below + x, t, n), lm_load(a + x, n)), n);
+    int who = lm_who(a + x, n);
+    if (who == LM_SOMEBODY) {
+      __builtin_memcpy(out + x, f + x, (size_t)n);
+    } else {
+      u16v b = lm_mixed(above + x, below + x, t, n);
+      lm_store(out + x, who == LM_NOBODY ? b : mix(lm_load(f + x, n), b, lm_load(a + x, n)), n);
+    }
   });
 }
 

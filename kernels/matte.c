@@ -152,16 +152,48 @@ static void apply_row(const i16 *restrict a0, const i16 *restrict a1, const i16 
   }
 }
 
+/* Where in a row of the coefficients somebody may be: the first and the last sample whose
+ * alpha is not 0 whatever the luma; w and -1 if there is none. */
+typedef struct {
+  i32 first, last;
+} extent;
+
+static extent extent_of(const i16 *slope, const i16 *offset, i32 w) {
+  extent e = {0, w - 1};
+  while (e.first < w && slope[e.first] == 0 && offset[e.first] <= 0) e.first++;
+  while (e.last >= 0 && slope[e.last] == 0 && offset[e.last] <= 0) e.last--;
+  return e;
+}
+
+/* The last pixel of a row of w that lies left of a sample of the coefficients, or on it. */
+static i32 pixel_at(lm_axis axis, i32 sample, i32 w) {
+  i64 x = (((i64)sample << 16) - axis.at) / axis.step;
+  return (i32)(x < 0 ? 0 : x < w ? x : w);
+}
+
 void lm_apply_guided(const i16 *slope, const i16 *offset, i32 w, i32 h, const lm_plane *luma, u8 *alpha,
                      void *scratch) {
   u8 *free = scratch;
-  rows16 slopes = rows16_make(slope, w, w, h, luma->w, luma->h, &free);
-  rows16 offsets = rows16_make(offset, w, w, h, luma->w, luma->h, &free);
+  i32 width = luma->w;
+  extent *rows = lm_take(&free, (size_t)h * sizeof(extent));
+  for (i32 i = 0; i < h; i++) rows[i] = extent_of(slope + (size_t)i * w, offset + (size_t)i * w, w);
+  rows16 slopes = rows16_make(slope, w, w, h, width, luma->h, &free);
+  rows16 offsets = rows16_make(offset, w, w, h, width, luma->h, &free);
+  lm_axis across = lm_stretch(w, width);
   for (i32 y = 0; y < luma->h; y++) {
+    i32 above = lm_position(slopes.axis, y) >> 16, below = lm_min(above + 1, h - 1);
+    i32 first = lm_min(rows[above].first, rows[below].first), last = lm_max(rows[above].last, rows[below].last);
+    i32 from = pixel_at(across, first - 1, width); /* stretched from the sample before to the one after */
+    i32 to = first > last ? from : lm_min(pixel_at(across, last + 1, width) + 1, width);
+    u8 *out = alpha + (size_t)y * width;
+    __builtin_memset(out, 0, (size_t)from);
+    __builtin_memset(out + to, 0, (size_t)(width - to));
+    if (from == to) continue;
     const i16 *a0, *a1, *b0, *b1;
     i16 t = (i16)(rows16_around(&slopes, y, &a0, &a1) >> 1);
     rows16_around(&offsets, y, &b0, &b1);
-    apply_row(a0, a1, b0, b1, t, luma->data + (ptrdiff_t)y * luma->stride, luma->w, alpha + (size_t)y * luma->w);
+    apply_row(a0 + from, a1 + from, b0 + from, b1 + from, t, luma->data + (ptrdiff_t)y * luma->stride + from, to - from,
+              out + from);
   }
 }
 

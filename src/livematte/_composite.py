@@ -63,8 +63,8 @@ def composite(
 
 
 def _check_matte(frame: Frame, matte: Matte, max_age_s: Fraction | int) -> None:
-    age_s = (frame.pts - matte.pts) * frame.time_base
-    if not 0 <= age_s <= max_age_s:
+    age = frame.pts - matte.pts
+    if age and not 0 <= age * frame.time_base <= max_age_s:
         raise FrameError(
             f"the matte was made at pts {matte.pts} for a frame of pts {frame.pts}; "
             f"it may be at most {float(max_age_s):g} s old and never younger: segment this frame first"

@@ -1,4 +1,4 @@
-"""The kernels compile for machines that these tests do not run on."""
+"""The kernels compile for a machine that these tests do not run on; `make wheels` builds for all."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 
-ARM64 = {"elf": 183, "macho": 0x0100000C}
-"""Machine numbers: ELF e_machine EM_AARCH64, Mach-O CPU_TYPE_ARM64."""
+EM_AARCH64 = 183
+"""ELF's number of the machine."""
 
 
 @pytest.fixture(scope="module")
@@ -29,22 +29,8 @@ def test_linux_on_arm64(build: ModuleType, tmp_path: Path) -> None:
     (library,) = build.build("aarch64-linux", tmp_path)
     data = library.read_bytes()
     assert data[:4] == b"\x7fELF"
-    assert struct.unpack_from("<H", data, 18) == (ARM64["elf"],)
+    assert struct.unpack_from("<H", data, 18) == (EM_AARCH64,)
     assert b"lm_composite\0" in data
-
-
-def test_macos_on_arm64(build: ModuleType, tmp_path: Path) -> None:
-    (library,) = build.build("aarch64-macos", tmp_path)
-    data = library.read_bytes()
-    assert data[:4] == b"\xcf\xfa\xed\xfe"
-    assert struct.unpack_from("<I", data, 4) == (ARM64["macho"],)
-    assert b"_lm_composite\0" in data
-
-
-def test_windows(build: ModuleType, tmp_path: Path) -> None:
-    libraries = build.build("x86_64-windows", tmp_path)
-    assert sorted(path.name for path in libraries) == [f"livematte-{v}.dll" for v in ("avx2", "avx512", "baseline")]
-    assert all(path.read_bytes()[:2] == b"MZ" for path in libraries)
 
 
 def test_an_unknown_target_is_refused(build: ModuleType, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from livematte import kernels
 from livematte._frame import Size
+from livematte.kernels import compiled, reference
 from livematte.refine.guided import EPSILON, RADIUS_PX
 
 U8 = npt.NDArray[np.uint8]
@@ -115,3 +116,22 @@ def test_temporal_settles_what_is_still_and_follows_what_moves(random: np.random
     for _ in range(30):
         state = kernels.temporal(still, state)
     assert np.abs(state - still).max() < 1e-4
+
+
+def test_rows_and_ends_without_anybody_are_left_out_rightly() -> None:
+    """Coefficients that say nobody, but for a rectangle or two, against the reference."""
+    random = np.random.default_rng(5)
+    for _ in range(300):
+        width, height = (int(random.integers(1, n)) for n in (40, 30))
+        slope, offset = np.zeros((height, width), np.int16), np.full((height, width), -448, np.int16)
+        for _ in range(random.integers(0, 3)):
+            top, left = int(random.integers(0, height)), int(random.integers(0, width))
+            part = (
+                slice(top, int(random.integers(top, height)) + 1),
+                slice(left, int(random.integers(left, width)) + 1),
+            )
+            slope[part] = random.integers(-8191, 8191, slope[part].shape)
+            offset[part] = random.integers(-8191, 8191, slope[part].shape)
+        luma = random.integers(0, 256, (int(random.integers(1, 90)), int(random.integers(1, 300))), dtype=np.uint8)
+        expected = reference.apply_guided(slope, offset, luma)
+        assert (compiled.apply_guided(slope, offset, luma) == expected).all()
