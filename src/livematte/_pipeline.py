@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import Any
 
 from livematte._composite import composite
-from livematte._errors import InferenceError
+from livematte._errors import InferenceError, SinkError
 from livematte._frame import Frame
 from livematte._matte import Matte
 from livematte._stages import Effect, Refiner, Segmenter, Sink, Source, State
@@ -222,56 +222,69 @@ def latest(source: Source, stats: Stats) -> Generator[Frame, None, None]:
 
 
 class behind(AbstractContextManager["behind"]):
-    """A sink that writes on a thread of its own, at most `DEPTH` frames behind.
+    """A sink on a thread of its own, at most `DEPTH` frames behind.
 
-    An error of the thread is raised by the next `write()` or on leaving `with`. The
-    sink is left by an exception, and so abandons its output, if either side failed.
+    The thread opens, writes and closes it, so that a signal, which Python raises in the
+    main thread wherever it is, never cuts into the sink's own work. The sink is left by an
+    exception, and so abandons its output, if either side failed; its errors are raised by
+    the next `write()` or on leaving `with`.
     """
 
     def __init__(self, sink: Sink) -> None:
         self._sink = sink
         self._channel = _Channel(DEPTH)
+        self._opened = threading.Event()
         self._error: BaseException | None = None
-        self._thread = threading.Thread(target=self._drain, name="livematte-write", daemon=True)
+        self._thread = threading.Thread(target=self._work, name="livematte-write", daemon=True)
 
     def __enter__(self) -> behind:
-        self._sink.__enter__()
         self._thread.start()
+        try:
+            self._opened.wait()
+            if self._error is not None:
+                raise self._error
+        except BaseException as exc:
+            self.__exit__(type(exc), exc, exc.__traceback__)
+            raise
         return self
 
     def write(self, frame: Frame) -> None:
         try:
             self._channel.put("frame", frame)
         except _Stopped:
-            assert self._error is not None
-            raise self._error from None
+            raise self._error or SinkError("the output is closed: write inside `with`") from None
 
     def __exit__(
         self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if exc is None:
-            with suppress(_Stopped):
-                self._channel.put("end", None)
-        else:
-            self._channel.stop()
-            self._channel.put_last("error", exc)
-        self._thread.join()
-        failure = exc or self._error
-        if failure is None:
-            self._sink.__exit__(None, None, None)
-            return
-        self._sink.__exit__(type(failure), failure, failure.__traceback__)
-        if exc is None:
-            raise failure
-
-    def _drain(self) -> None:
         try:
-            while True:
-                kind, frame = self._channel.get()
-                if kind != "frame":
-                    return
-                self._sink.write(frame)
-        except BaseException as exc:  # raised by the writer's side
+            if exc is None:
+                with suppress(_Stopped):
+                    self._channel.put("end", None)
+                self._thread.join()
+        except BaseException as stopped:  # a signal while the last frames were written
+            exc = stopped
+            raise
+        finally:
+            if exc is not None:
+                self._channel.put_last("error", exc)
+                self._thread.join()
+        if exc is None and self._error is not None:
+            raise self._error
+
+    def _work(self) -> None:
+        try:
+            with self._sink:
+                self._opened.set()
+                while True:
+                    kind, item = self._channel.get()
+                    if kind == "error":
+                        raise item
+                    if kind == "end":
+                        return
+                    self._sink.write(item)
+        except BaseException as exc:  # raised again by the side that owns the thread
             self._error = exc
         finally:
             self._channel.stop()
+            self._opened.set()
