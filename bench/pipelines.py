@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from livematte import Size
+from livematte.refine.guided import EPSILON, RADIUS_PX
 
 U8 = npt.NDArray[np.uint8]
 F32 = npt.NDArray[np.float32]
@@ -120,10 +121,6 @@ def careful(network: Network, size: Size, net: Size) -> Pipeline:
         cv2.add(rgb, plate, dst=rgb)
 
     return process
-
-
-RADIUS_PX, EPSILON = 3, 1e-3
-"""Of the guided filter: ours."""
 
 
 def guided(luma: F32, alpha: F32) -> tuple[F32, F32]:

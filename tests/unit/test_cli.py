@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib
 import json
 import re
+import subprocess
+import sys
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
@@ -213,3 +215,13 @@ def test_doctor_fails_when_the_kernels_do_not_load(livematte: Callable, monkeypa
     code, out, _ = livematte("doctor")
     assert code == cli.FAILED
     assert "PROBLEM: kernels: no library" in out
+
+
+def test_engines_do_not_greet_their_users(tmp_path: Path, shared: Callable[[str], Path]) -> None:
+    weights = shared("weights/mediapipe/selfie_segmentation_landscape.tflite")
+    command = ["blur", "synthetic:64x36@30*3", "-o", str(tmp_path / "out.mp4"), "--model", "mediapipe"]
+    done = subprocess.run(
+        [sys.executable, "-m", "livematte", *command, "--weights", str(weights)],
+        capture_output=True, text=True, check=True, timeout=120,
+    )  # fmt: skip
+    assert (done.stdout, done.stderr) == ("", "")

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +21,9 @@ from livematte.cli._options import Job
 from livematte.cli._progress import progress
 
 PIPE = "-"
+
+STDERR = 2
+"""File descriptor."""
 
 PICTURES = ("image", "folder")
 """Sources whose frames are no film."""
@@ -43,15 +49,16 @@ def process(job: Job, command: str, effect: Effect, *, alpha_only: bool = False)
         sink = open_sink(job.output, source_info=source.info, **_sink_options(job, alpha_only))
         # Pictures that do not follow one another must not lend each other their mattes.
         film = source_name(job.input)[0] not in PICTURES
-        stages = build_stages(
-            job.model,
-            effect,
-            engine=job.engine,
-            threads=job.threads,
-            weights=job.weights,
-            temporal=film if job.temporal is None else job.temporal,
-            refine=job.refine,
-        )
+        with nullcontext() if job.debug else quiet():
+            stages = build_stages(
+                job.model,
+                effect,
+                engine=job.engine,
+                threads=job.threads,
+                weights=job.weights,
+                temporal=film if job.temporal is None else job.temporal,
+                refine=job.refine,
+            )
         stats = Stats()
         # A short clip in which no frame at all has a matte must fail too.
         max_failures = min(MAX_FAILURES, source.info.frames or MAX_FAILURES)
@@ -61,6 +68,22 @@ def process(job: Job, command: str, effect: Effect, *, alpha_only: bool = False)
         finally:
             stages.segmenter.close()
     _report(job, command, stats, getattr(stages.segmenter, "engine", job.engine), getattr(sink, "notes", []))
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Let nobody write to stderr for a while, C++ code included: engines greet their users
+    while they load, and have no switch against it. Their errors arrive as exceptions."""
+    sys.stderr.flush()
+    kept, nowhere = os.dup(STDERR), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, STDERR)
+        yield
+    finally:
+        sys.stderr.flush()
+        os.dup2(kept, STDERR)
+        os.close(kept)
+        os.close(nowhere)
 
 
 def _source_options(job: Job) -> dict[str, Any]:

@@ -23,9 +23,9 @@ from livematte._errors import InferenceError, LoadError, OptionError
 from livematte._frame import F32
 
 DEFAULT_THREADS = 1
-"""Threads of an engine that nobody chose a number for. The networks here take 1-4 ms:
-splitting so little costs more than it gains (LiteRT, MediaPipe landscape, two cores:
-1.2 ms with one thread, 1.6 ms with two), and the other cores decode and encode."""
+"""Threads of an engine that nobody chose a number for. The networks here take 1-4 ms: a
+second thread saves at best a quarter of that and costs half as much CPU again (LiteRT,
+MediaPipe landscape, two cores), which decoding and encoding can use better."""
 
 
 @dataclass(frozen=True, slots=True)
