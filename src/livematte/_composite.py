@@ -7,7 +7,6 @@ alone, and there is no branch that returns the frame itself.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -56,7 +55,7 @@ def composite(
         black = _black(frame)
         shown = np.where(matte.alpha > 0, np.uint8(255), np.uint8(0))
         planes = kernels.composite(foreground, frame.format, shown, black, 0.0)
-        return replace(frame, planes=planes, alpha=matte.alpha)
+        return frame.with_planes(planes, matte.alpha)
     _check_plate(frame, plate)
     planes = kernels.composite(foreground, frame.format, matte.alpha, plate.planes, light_wrap)
     return frame.with_planes(planes)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -106,12 +106,14 @@ class Frame:
             object.__setattr__(self, "range", ColorRange.FULL)
         for index, plane in enumerate(self.planes):
             _check_plane(plane, f"plane {index}")
-        expected = plane_sizes(self.size, self.format)
-        for index, (plane, size) in enumerate(zip(self.planes, expected, strict=True)):
-            if plane.shape != (size.height, size.width):
+        height, width = self.planes[0].shape
+        shift = self.format.chroma_shift
+        chroma = ((height + shift) >> shift, (width + shift) >> shift)
+        for index in (1, 2):
+            if self.planes[index].shape != chroma:
                 raise FrameError(
-                    f"plane {index} of a {self.size} {self.format.value} frame must be {size}, "
-                    f"got {plane.shape[1]}x{plane.shape[0]}"
+                    f"plane {index} of a {self.size} {self.format.value} frame must be {chroma[1]}x{chroma[0]}, "
+                    f"got {self.planes[index].shape[1]}x{self.planes[index].shape[0]}"
                 )
         if self.alpha is not None:
             _check_plane(self.alpha, "alpha")
@@ -134,7 +136,7 @@ class Frame:
 
     def with_planes(self, planes: Planes, alpha: U8 | None = None) -> Frame:
         """A frame of the same kind and time with other pixels."""
-        return replace(self, planes=planes, alpha=alpha)
+        return Frame(planes, self.format, self.matrix, self.range, self.pts, self.time_base, alpha)
 
     def luma(self) -> U8:
         """Full-size luma (h, w) uint8: plane 0 itself (not a copy) of YUV frames."""

@@ -48,6 +48,10 @@ class Matte:
         height, width = self.alpha.shape
         return Size(width, height)
 
+    def with_alpha(self, alpha: npt.NDArray[Any]) -> Matte:
+        """The matte of the same frame with another alpha."""
+        return Matte(alpha, self.pts, self.foreground)
+
     @classmethod
     def empty(cls, frame: Frame) -> Matte:
         """Nobody: the matte that covers a frame completely."""

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 from livematte._clock import Clock, monotonic
@@ -30,14 +28,12 @@ class Stats:
         self.started_ns = clock()
         self._stages: dict[str, deque[int]] = {}
 
-    @contextmanager
-    def stage(self, name: str) -> Iterator[None]:
-        """Time a block as stage `name`."""
-        start_ns = self.clock()
-        try:
-            yield
-        finally:
-            self._stages.setdefault(name, deque(maxlen=WINDOW)).append(self.clock() - start_ns)
+    def stage(self, name: str) -> _Stage:
+        """Time a `with` block as stage `name`."""
+        times = self._stages.get(name)
+        if times is None:
+            times = self._stages[name] = deque(maxlen=WINDOW)
+        return _Stage(self.clock, times)
 
     @property
     def fps(self) -> float:
@@ -58,6 +54,21 @@ class Stats:
             "fps": round(self.fps, 2),
             "stages": stages,
         }
+
+
+class _Stage:
+    """Appends the nanoseconds that a block took, also if it failed."""
+
+    __slots__ = ("_clock", "_start_ns", "_times")
+
+    def __init__(self, clock: Clock, times: deque[int]) -> None:
+        self._clock, self._times, self._start_ns = clock, times, 0
+
+    def __enter__(self) -> None:
+        self._start_ns = self._clock()
+
+    def __exit__(self, *exc: object) -> None:
+        self._times.append(self._clock() - self._start_ns)
 
 
 def percentile(values: deque[int], p: float) -> float:

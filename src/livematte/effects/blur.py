@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from livematte import kernels
@@ -47,7 +47,7 @@ class Blur(Look):
             strength = COVER_STRENGTH
         planes = kernels.blur_plate(frame.planes, frame.format, matte.alpha, sigma_px(frame.size, strength))
         format = PixelFormat.RGB if frame.format is PixelFormat.RGB else PixelFormat.I444
-        return replace(frame, planes=planes, format=format, alpha=None), None
+        return Frame(planes, format, frame.matrix, frame.range, frame.pts, frame.time_base), None
 
 
 def sigma_px(size: Size, strength: float) -> float:

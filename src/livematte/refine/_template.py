@@ -6,8 +6,6 @@ frame size; `livematte._session.build_refiners` puts them in order.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 
 from livematte._frame import Frame
@@ -24,4 +22,4 @@ class Sure:
     def refine(self, frame: Frame, matte: Matte, state: State) -> tuple[Matte, State]:
         """State: what the next frame of the stream must know; None at its start."""
         alpha = np.where(matte.alpha >= 0.5, np.float32(1), np.float32(0))  # (h, w), network size
-        return replace(matte, alpha=alpha), state
+        return matte.with_alpha(alpha), state

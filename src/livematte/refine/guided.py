@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from livematte import kernels
 from livematte._frame import Frame
 from livematte._matte import Matte
@@ -33,11 +31,11 @@ class Guided:
     def refine(self, frame: Frame, matte: Matte, state: State) -> tuple[Matte, State]:
         guide = frame.small_luma(matte.size)
         slope, offset = kernels.guided(guide, matte.alpha, RADIUS_PX, EPSILON, self.softness)
-        return replace(matte, alpha=kernels.apply_guided(slope, offset, frame.luma())), None
+        return matte.with_alpha(kernels.apply_guided(slope, offset, frame.luma())), None
 
 
 class Upsample:
     """Full-size alpha without a look at the picture, where time is short."""
 
     def refine(self, frame: Frame, matte: Matte, state: State) -> tuple[Matte, State]:
-        return replace(matte, alpha=kernels.upsample(matte.alpha, frame.size)), None
+        return matte.with_alpha(kernels.upsample(matte.alpha, frame.size)), None

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from livematte import kernels
 from livematte._frame import Frame
 from livematte._matte import Matte
@@ -18,4 +16,4 @@ class Nearest:
     """Removes connected parts of the matte that are small beside the largest."""
 
     def refine(self, frame: Frame, matte: Matte, state: State) -> tuple[Matte, State]:
-        return replace(matte, alpha=kernels.keep_largest(matte.alpha, SMALLEST_PART)), None
+        return matte.with_alpha(kernels.keep_largest(matte.alpha, SMALLEST_PART)), None

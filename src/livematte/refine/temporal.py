@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from livematte import kernels
 from livematte._frame import Frame
 from livematte._matte import Matte
@@ -21,4 +19,4 @@ class Temporal:
         if state is None or state.shape != matte.alpha.shape:
             return matte, matte.alpha
         alpha = kernels.temporal(matte.alpha, state)
-        return replace(matte, alpha=alpha), alpha
+        return matte.with_alpha(alpha), alpha
