@@ -71,7 +71,8 @@ def from_av(frame: av.VideoFrame) -> Frame:
         raise FrameError(f"a frame must be 1x1 to {MAX_SIDE_PX}x{MAX_SIDE_PX}, got {frame.width}x{frame.height}")
     matrix, range = _color(frame)
     pts = 0 if frame.pts is None else frame.pts
-    time_base = frame.time_base or Fraction(1, 1000)
+    unit: Any = frame.time_base  # a Fraction, or from PyAV 19 on much like one
+    time_base = Fraction(unit.numerator, unit.denominator) if unit else Fraction(1, 1000)
     name = frame.format.name
     if name.startswith("gray") and name[4:5] != "f":
         planes = _grey_planes(frame, full=frame.color_range != RANGE_LIMITED)

@@ -109,8 +109,8 @@ def _work(width: int, height: int) -> int:
 
 
 def _address(array: npt.NDArray[Any]) -> int:
-    if array.flags.writeable and array.flags.c_contiguous:
-        return ctypes.addressof(ctypes.c_char.from_buffer(array))  # type: ignore[arg-type]  # quicker than the next
+    if array.flags.writeable and array.flags.c_contiguous:  # three times as quick as asking NumPy
+        return ctypes.addressof(ctypes.c_char.from_buffer(array))  # type: ignore[arg-type,unused-ignore]
     return array.__array_interface__["data"][0]  # type: ignore[no-any-return]
 
 

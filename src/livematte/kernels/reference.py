@@ -1,5 +1,5 @@
 # ruff: noqa: D103  the package says what each function is for, docs/spec/kernels.md how
-# mypy: disable-error-code="no-any-return, return-value, assignment"
+# mypy: disable-error-code="no-any-return, return-value, assignment, arg-type"
 """The kernels in plain NumPy: what the compiled ones must equal bit for bit.
 
 Slow and short. Floats are float32 and are added in the order that `kernels/*.c` adds

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
+from typing import Any
 
 from livematte._av import SPC_SMPTE170M, SPC_UNSPECIFIED, convert, from_av, orientation, reason, to_av, turn
 from livematte._errors import OpenError
@@ -27,7 +28,8 @@ def read_image(path: str | Path) -> Frame:
     except OSError as exc:
         raise OpenError(f"cannot read the image {path}: {reason(exc)}") from exc
     try:
-        with av.open(io.BytesIO(data)) as container:
+        opened: Any = av.open(io.BytesIO(data))
+        with opened as container:
             decoded = next(container.decode(video=0))
             if decoded.colorspace == SPC_UNSPECIFIED and container.format.name.startswith(("webp", "jpeg")):
                 decoded.colorspace = SPC_SMPTE170M  # both are BT.601 at any size (JFIF; RFC 9649)

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator
 from fractions import Fraction
 from types import TracebackType
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import av
 import numpy as np
@@ -68,7 +68,7 @@ class Raw:
                     f"the raw stream ended inside frame {index + 1}: {len(data)} of {needed} bytes; "
                     f"is it really {self._pixels} at {size}?"
                 )
-            picture = av.VideoFrame(size.width, size.height, self._pixels)
+            picture: Any = av.VideoFrame(size.width, size.height, self._pixels)
             at = 0
             for plane, (h, w) in zip(picture.planes, shapes, strict=True):
                 rows = np.frombuffer(plane, np.uint8).reshape(h, -1)  # type: ignore[call-overload,unused-ignore]

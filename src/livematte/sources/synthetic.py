@@ -184,7 +184,8 @@ def _marker(width: int, height: int) -> F32:
     rows = np.arange(height) * MARKER_BITS.shape[0] // max(1, height)
     columns = np.arange(width) * MARKER_BITS.shape[1] // max(1, width)
     low, high = MARKER_LUMA
-    return (low + (high - low) * MARKER_BITS[np.ix_(rows, columns)]).astype(np.float32)
+    marker: F32 = (low + (high - low) * MARKER_BITS[np.ix_(rows, columns)]).astype(np.float32)
+    return marker
 
 
 def _mix(alpha: F32, figure: F32, background: U8) -> U8:
