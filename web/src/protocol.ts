@@ -1,0 +1,54 @@
+/** What the page and the worker say to each other. Every request with an `id` is answered by `done` or `failed`. */
+
+import type { ErrorCode } from "./errors.js";
+import type { Painting } from "./render/renderer.js";
+import type { EngineName, ModelName, RendererName, RungChange, Stats } from "./types.js";
+
+/** An effect as the worker needs it: options filled in, pictures decoded. */
+export interface EffectMessage {
+  painting: Painting;
+  who: "everyone" | "nearest";
+  /** Decoded picture of an image effect. */
+  picture?: ImageBitmap;
+}
+
+/** How frames reach the worker and leave it. */
+export type Transport =
+  | { kind: "streams"; readable: ReadableStream<VideoFrame>; writable: WritableStream<VideoFrame> }
+  | { kind: "track"; track: MediaStreamTrack }
+  | { kind: "element" };
+
+export type ToWorker =
+  | {
+      type: "open";
+      id: number;
+      assetBase: string;
+      model: ModelName;
+      effect: EffectMessage;
+      temporal: boolean;
+      renderer: RendererName | "auto";
+      engine: EngineName | "auto";
+      governor: boolean;
+    }
+  | { type: "start"; id: number; transport: Transport; fps: number }
+  | { type: "frame"; frame: VideoFrame; skipped: number }
+  | { type: "still"; id: number; frame: VideoFrame } // one frame, for tests: answered by `picture`
+  | { type: "backdrop"; frame: VideoFrame } // the next frame of a video effect
+  | { type: "effect"; id: number; effect: EffectMessage }
+  | { type: "model"; id: number; model: ModelName }
+  | { type: "fault"; what: "engine" | "renderer" | "worker"; frames: number } // for tests: fail for so many frames
+  | { type: "tick"; interval_ms: number } // 0 stops
+  | { type: "stop"; id: number };
+
+export type FromWorker =
+  | { type: "done"; id: number; track?: MediaStreamTrack }
+  | { type: "failed"; id: number; code: ErrorCode; message: string }
+  | { type: "picture"; id: number; frame: VideoFrame }
+  | { type: "opened"; tracks: boolean } // whether tracks can be read and made in the worker
+  | { type: "tick" }
+  | { type: "drawn"; bitmap: ImageBitmap | null } // an element's frame; the next may come
+  | { type: "stats"; stats: Stats }
+  | { type: "ready" }
+  | { type: "rung"; change: RungChange }
+  | { type: "error"; code: ErrorCode; message: string }
+  | { type: "ended" };

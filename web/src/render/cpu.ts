@@ -1,0 +1,176 @@
+/** Draws frames with the C kernels in WebAssembly: YUV planes from the camera to the output. */
+
+import { COVER_STRENGTH, GUIDED_EPSILON, GUIDED_RADIUS_PX, type Matte, type Painting, type Quality, type Renderer, type Size } from "./renderer.js";
+import { composite, fits } from "./composite.js";
+import { type Desk, layDesk } from "./desk.js";
+import { Backdrop } from "./backdrop.js";
+import { copyIn, exchangesSides, frameOf, shapeOf, type Shape, turn } from "./frames.js";
+import { cellGrid, I420, type Kernels, type Planes, ROUGH_CELLS, SMOOTH_CELLS } from "./kernels.js";
+
+/** Standard deviation of the blur at strength 1, and reach of the rim, as parts of the shorter side. */
+const SIGMA_OF_HEIGHT = 0.05;
+const RIM_OF_HEIGHT = 0.012;
+/** Gain of alpha about one half at softness 0. */
+const STEEPEST_GAIN = 3.5;
+
+export class CpuRenderer implements Renderer {
+  readonly name = "cpu";
+  readonly spent = { refine: 0, effect: 0, composite: 0 };
+  private desk: Desk | null = null;
+  private shape: Shape | null = null;
+  private upright = new Float32Array(0);
+  private readonly backdrop = new Backdrop();
+
+  constructor(private readonly kernels: Kernels) {}
+
+  async read(frame: VideoFrame, network: Size, quality: Quality): Promise<Float32Array> {
+    const shape = shapeOf(frame);
+    this.shape = null; // nothing can be painted while the planes are half written
+    const stored = exchangesSides(shape.rotation) ? { width: network.height, height: network.width } : network;
+    const desk = this.layFor(shape.size, quality.halfSize, stored);
+    await copyIn(this.kernels, frame, shape, desk.camera, desk.staging);
+    if (desk.frame !== desk.camera) halve(this.kernels, desk.camera, desk.frame);
+    const { lm } = this.kernels;
+    lm.lm_downscale_rgb(desk.frame.read, I420, shape.colour, desk.rgb, stored.width, stored.height, 0, desk.luma, desk.scratch);
+    this.shape = shape;
+    const rgb = this.kernels.floats(desk.rgb, 3 * stored.width * stored.height);
+    if (shape.rotation === 0) return rgb;
+    if (this.upright.length !== rgb.length) this.upright = new Float32Array(rgb.length);
+    return turn(rgb, stored, 3, shape.rotation, this.upright);
+  }
+
+  async paint(matte: Matte | null, painting: Painting, quality: Quality): Promise<VideoFrame> {
+    const { desk, shape } = this;
+    if (!desk || !shape) throw new TypeError("paint() comes after read()");
+    this.shape = null; // one picture a frame
+    const started = performance.now();
+    const covered = !this.refine(desk, shape, matte, painting, quality);
+    const refined = performance.now();
+    const foreground = painting.despill && !covered ? this.foreground(desk) : desk.frame;
+    const plate = this.plate(desk, shape, painting, covered);
+    const painted = performance.now();
+    const transparent = painting.type === "transparent";
+    if (transparent) this.show(desk);
+    composite(this.kernels, desk, foreground, transparent ? desk.shown : desk.alpha, plate, painting.lightWrap);
+    const area = desk.size.width * desk.size.height;
+    if (transparent) this.kernels.bytes(desk.out.at[3] as number, area).set(this.kernels.bytes(desk.alpha, area));
+    const pixels = this.kernels.bytes(desk.out.data, transparent ? desk.out.bytes : desk.out.bytes - area);
+    const out = frameOf(pixels, desk.size, shape, transparent);
+    this.spent.refine = refined - started;
+    this.spent.effect = painted - refined;
+    this.spent.composite = performance.now() - painted;
+    return out;
+  }
+
+  setBackdrop(picture: ImageBitmap | VideoFrame | null): void {
+    this.backdrop.show(picture);
+  }
+
+  close(): void {
+    this.backdrop.show(null);
+    this.desk = null;
+    this.shape = null;
+  }
+
+  private layFor(full: Size, halfSize: boolean, network: Size): Desk {
+    const half = this.desk && this.desk.frame !== this.desk.camera;
+    if (!this.desk || !same(this.desk.full, full) || half !== halfSize || !same(this.desk.network, network)) {
+      this.desk = layDesk(this.kernels, full, halfSize, network);
+      this.backdrop.forget();
+    }
+    return this.desk;
+  }
+
+  /** Full-size alpha from the matte; false where there is none, and alpha is 0 everywhere. */
+  private refine(desk: Desk, shape: Shape, matte: Matte | null, painting: Painting, quality: Quality): boolean {
+    const { kernels } = this;
+    const { lm } = kernels;
+    const { width, height } = desk.network;
+    const matches = fits(matte, shape.timestamp_us) && matte.alpha.length === width * height;
+    if (!matches) {
+      kernels.bytes(desk.alpha, desk.size.width * desk.size.height).fill(0);
+      return false;
+    }
+    turn(matte.alpha, matte.size, 1, (360 - shape.rotation) % 360, kernels.floats(desk.small, width * height));
+    if (quality.refine) {
+      const gain = 1 + (STEEPEST_GAIN - 1) * (1 - painting.softness);
+      lm.lm_guided(desk.luma, desk.small, width, height, GUIDED_RADIUS_PX, GUIDED_EPSILON, gain, desk.slope, desk.offset, desk.scratch);
+      lm.lm_apply_guided(desk.slope, desk.offset, width, height, desk.lumaPlane, desk.alpha, desk.scratch);
+    } else {
+      lm.lm_upsample(desk.small, width, height, desk.alphaOut, desk.scratch);
+    }
+    return true;
+  }
+
+  private foreground(desk: Desk): Planes {
+    const { reduce, sigma } = cellGrid(RIM_OF_HEIGHT * shorter(desk.size), ROUGH_CELLS);
+    this.kernels.lm.lm_foreground(desk.frame.read, I420, desk.alpha, reduce, sigma, desk.foreground.pointers, desk.scratch);
+    return desk.foreground;
+  }
+
+  private plate(desk: Desk, shape: Shape, painting: Painting, covered: boolean): Planes {
+    switch (painting.type) {
+      case "blur": {
+        // a picture that is nothing but blur must not be read, whatever strength was chosen behind a person
+        const weak = painting.strength < COVER_STRENGTH && !this.anyone(desk);
+        const strength = weak ? COVER_STRENGTH : painting.strength;
+        const { reduce, sigma } = cellGrid(strength * SIGMA_OF_HEIGHT * shorter(desk.size), SMOOTH_CELLS);
+        const cells = desk.cells(reduce);
+        this.kernels.lm.lm_blur_plate(desk.frame.read, I420, desk.alpha, reduce, sigma, cells.written, desk.scratch);
+        return cells;
+      }
+      case "image":
+      case "video":
+        return this.backdrop.draw(this.kernels, desk, shape) ? desk.backdrop : this.plain(desk, shape, [0, 0, 0]);
+      case "color":
+        return this.plain(desk, shape, painting.rgb);
+      case "transparent":
+        return this.plain(desk, shape, [0, 0, 0]);
+      case "off":
+        // asked for by name; a frame that must be covered is black even then
+        return covered ? this.plain(desk, shape, [0, 0, 0]) : desk.frame;
+    }
+  }
+
+  /** One pixel of this colour, to be stretched. */
+  private plain(desk: Desk, shape: Shape, rgb: readonly [number, number, number]): Planes {
+    this.kernels.bytes(desk.staging, 4).set([...rgb, 255]);
+    const [y, u, v] = desk.plain.at as [number, number, number];
+    this.kernels.lm.lm_rgba_to_planes(desk.staging, 4, 1, 1, 0, 1, shape.colour, y, u, v);
+    return desk.plain;
+  }
+
+  private anyone(desk: Desk): boolean {
+    return this.kernels.bytes(desk.alpha, desk.size.width * desk.size.height).some((alpha) => alpha > 0);
+  }
+
+  /** 255 wherever alpha is above 0: what is shown under a straight alpha. */
+  private show(desk: Desk): void {
+    const area = desk.size.width * desk.size.height;
+    const alpha = this.kernels.bytes(desk.alpha, area);
+    const shown = this.kernels.bytes(desk.shown, area);
+    for (let i = 0; i < area; i++) shown[i] = alpha[i] ? 255 : 0;
+  }
+}
+
+/** Planes of half the sides: means of 2x2 samples, the last ones repeated. */
+function halve(kernels: Kernels, from: Planes, to: Planes): void {
+  for (const [i, size] of from.sizes.entries()) {
+    const source = kernels.bytes(from.at[i] as number, size.width * size.height);
+    const half = to.sizes[i] as Size;
+    const out = kernels.bytes(to.at[i] as number, half.width * half.height);
+    let at = 0;
+    for (let y = 0; y < half.height; y++) {
+      const above = 2 * y * size.width;
+      const below = Math.min(2 * y + 1, size.height - 1) * size.width;
+      for (let x = 0; x < half.width; x++) {
+        const right = Math.min(2 * x + 1, size.width - 1);
+        const sum = (source[above + 2 * x] as number) + (source[above + right] as number) + (source[below + 2 * x] as number) + (source[below + right] as number);
+        out[at++] = (sum + 2) >> 2;
+      }
+    }
+  }
+}
+
+const same = (a: Size, b: Size): boolean => a.width === b.width && a.height === b.height;
+const shorter = (size: Size): number => Math.min(size.width, size.height);

@@ -1,0 +1,134 @@
+/** VideoFrames in and out of the kernels' memory, in the planes the browser has them in. */
+
+import { I420, type Kernels, type Planes, planeSizes } from "./kernels.js";
+import type { Size } from "./renderer.js";
+
+/** Colours of the kernels: BT.601 limited 0, full 1; BT.709 limited 2, full 3. */
+export type Colour = 0 | 1 | 2 | 3;
+
+/** Untagged video of this height or more is BT.709, below BT.601: what encoders and players assume. */
+const HD_HEIGHT_PX = 720;
+
+const RGBA_ORDER = 0;
+const BGRA_ORDER = 1;
+
+/** What browsers know of a frame and TypeScript's types do not yet. */
+interface Turned {
+  readonly rotation?: number;
+  readonly flip?: boolean;
+}
+
+/** All of a frame but its pixels. */
+export interface Shape {
+  readonly size: Size; // of the visible pixels, as they are stored
+  readonly display: Size;
+  readonly colour: Colour;
+  readonly colorSpace: VideoColorSpaceInit;
+  readonly rotation: number; // degrees clockwise from the stored picture to the upright one
+  readonly flip: boolean;
+  readonly timestamp_us: number;
+  readonly duration_us: number | null;
+}
+
+/** @throws TypeError on a closed frame. */
+export function shapeOf(frame: VideoFrame): Shape {
+  const visible = frame.visibleRect;
+  if (!visible) throw new TypeError("the frame is closed");
+  const size = { width: visible.width, height: visible.height };
+  const { rotation = 0, flip = false } = frame as Turned;
+  const given = frame.colorSpace.toJSON();
+  const yuv = frame.format !== null && /^(I4|NV)/.test(frame.format);
+  const bt709 = yuv ? (given.matrix ? given.matrix === "bt709" : size.height >= HD_HEIGHT_PX) : true;
+  const full = yuv && given.fullRange === true;
+  // RGB becomes BT.709 limited, and says so; video keeps what it said of itself
+  const colorSpace: VideoColorSpaceInit = yuv ? given : { primaries: "bt709", transfer: "bt709", matrix: "bt709", fullRange: false };
+  return {
+    size,
+    display: { width: frame.displayWidth, height: frame.displayHeight },
+    colour: ((bt709 ? 2 : 0) + (full ? 1 : 0)) as Colour,
+    colorSpace,
+    rotation,
+    flip,
+    timestamp_us: frame.timestamp,
+    duration_us: frame.duration,
+  };
+}
+
+/** Bytes that copyIn() may need beside the planes. */
+export function stagingBytes(size: Size): number {
+  return 4 * size.width * size.height;
+}
+
+/** Copy a frame's visible pixels into `planes` as I420; `staging` is memory of stagingBytes(). */
+export async function copyIn(kernels: Kernels, frame: VideoFrame, shape: Shape, planes: Planes, staging: number): Promise<void> {
+  const { width, height } = shape.size;
+  const [luma, chroma] = planeSizes(shape.size, I420) as [Size, Size, Size];
+  const [y, u, v] = planes.at as [number, number, number];
+  switch (frame.format) {
+    case "I420": {
+      const layout = planes.sizes.map((size, i) => ({ offset: (planes.at[i] as number) - planes.data, stride: size.width }));
+      await frame.copyTo(kernels.bytes(planes.data, planes.bytes), { layout });
+      return;
+    }
+    case "NV12": {
+      const area = luma.width * luma.height;
+      const bytes = area + 2 * chroma.width * chroma.height;
+      const layout = [{ offset: 0, stride: width }, { offset: area, stride: 2 * chroma.width }];
+      await frame.copyTo(kernels.bytes(staging, bytes), { layout });
+      kernels.bytes(y, area).set(kernels.bytes(staging, area));
+      const uv = kernels.scratchPlane(staging + area, 2 * chroma.width, chroma);
+      kernels.lm.lm_split_chroma(uv, u, v);
+      return;
+    }
+    default: {
+      // BGRA and RGBA as they are; whatever else there is (10 bits, alpha, opaque) the browser converts
+      const bgra = frame.format === "BGRA" || frame.format === "BGRX";
+      const packed = bgra || frame.format === "RGBA" || frame.format === "RGBX";
+      const layout = [{ offset: 0, stride: 4 * width }];
+      const options = packed ? { layout } : ({ layout, format: "RGBA" } as VideoFrameCopyToOptions);
+      await frame.copyTo(kernels.bytes(staging, 4 * width * height), options);
+      kernels.lm.lm_rgba_to_planes(staging, 4 * width, width, height, bgra ? BGRA_ORDER : RGBA_ORDER, I420, shape.colour, y, u, v);
+    }
+  }
+}
+
+/** A new frame of these I420 planes, or of I420A where a fourth one follows; time and rotation are those of `shape`. */
+export function frameOf(pixels: Uint8Array<ArrayBuffer>, size: Size, shape: Shape, alpha: boolean): VideoFrame {
+  const init = {
+    format: alpha ? "I420A" : "I420",
+    codedWidth: size.width,
+    codedHeight: size.height,
+    displayWidth: shape.display.width,
+    displayHeight: shape.display.height,
+    timestamp: shape.timestamp_us,
+    colorSpace: shape.colorSpace,
+    rotation: shape.rotation,
+    flip: shape.flip,
+    ...(shape.duration_us === null ? {} : { duration: shape.duration_us }),
+  };
+  return new VideoFrame(pixels, init as VideoFrameBufferInit);
+}
+
+/** Whether a picture turned by these degrees has width and height exchanged. */
+export function exchangesSides(rotation: number): boolean {
+  return rotation % 180 !== 0;
+}
+
+/** A picture of float samples, turned clockwise by 0, 90, 180 or 270 degrees. `size` is its size before. */
+export function turn(samples: Float32Array, size: Size, channels: number, rotation: number, out: Float32Array): Float32Array {
+  const { width, height } = size;
+  const [step, row, first] = {
+    90: [-width, 1, (height - 1) * width],
+    180: [-1, -width, width * height - 1],
+    270: [width, -1, width - 1],
+  }[rotation] ?? [1, width, 0];
+  const [outWidth, outHeight] = exchangesSides(rotation) ? [height, width] : [width, height];
+  let to = 0;
+  for (let y = 0; y < outHeight; y++) {
+    for (let x = 0; x < outWidth; x++) {
+      const from = channels * ((first as number) + x * (step as number) + y * (row as number));
+      for (let c = 0; c < channels; c++) out[to++] = samples[from + c] as number;
+    }
+  }
+  return out;
+}

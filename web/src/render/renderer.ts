@@ -1,0 +1,75 @@
+/** What a renderer must offer. `cpu.ts` and `webgl.ts` are the two there are. */
+
+import type { Effect, RendererName } from "../types.js";
+
+export interface Size {
+  readonly width: number;
+  readonly height: number;
+}
+
+/** Alpha 0-1 at the network's size, upright, 1 = person, made from the frame of this timestamp. */
+export interface Matte {
+  readonly alpha: Float32Array; // height x width
+  readonly size: Size;
+  readonly timestamp_us: number;
+}
+
+/** An effect with every option filled in. Sources of pictures are loaded elsewhere, see Backdrop. */
+export interface Painting {
+  readonly type: Effect["type"];
+  readonly strength: number;
+  readonly rgb: readonly [number, number, number];
+  readonly lightWrap: number;
+  readonly despill: boolean;
+  readonly softness: number;
+}
+
+/** How a frame is drawn on a rung of the ladder. */
+export interface Quality {
+  /** Follow the picture's edges at full size. */
+  readonly refine: boolean;
+  /** Half the sides of the frame. */
+  readonly halfSize: boolean;
+}
+
+/**
+ * Draws frames. Calls come one after the other: read(), then paint() for the same frame.
+ *
+ * Law: the camera's pixels leave through paint() alone, under a matte of the frame that was read,
+ * or one at most MAX_MATTE_AGE_US older. Without a matte the output is the plate alone.
+ */
+export interface Renderer {
+  readonly name: RendererName;
+
+  /**
+   * Take in a camera frame; the caller still owns and closes it.
+   * @returns RGB 0-1 at the network's size, upright, (height, width, 3); valid until the next call.
+   */
+  read(frame: VideoFrame, network: Size, quality: Quality): Promise<Float32Array>;
+
+  /**
+   * Paint the frame that was read last.
+   * @param matte null covers the frame: the plate alone, or for blur a fully blurred picture.
+   * @returns a new frame with the time, rotation and flip of the one that was read.
+   */
+  paint(matte: Matte | null, painting: Painting, quality: Quality): Promise<VideoFrame>;
+
+  /** The picture behind the person for `image` and `video`; kept by the renderer, which closes it. Null shows black. */
+  setBackdrop(picture: ImageBitmap | VideoFrame | null): void;
+
+  /** Time of the parts of the last paint, in milliseconds. */
+  readonly spent: { refine: number; effect: number; composite: number };
+
+  /** Free everything; twice is fine. */
+  close(): void;
+}
+
+/** How old a matte may be where inference skips frames: three frames at 15 a second. */
+export const MAX_MATTE_AGE_US = 200_000;
+
+/** Half window of the guided filter in pixels of the network's input, and its epsilon; src/livematte/refine/guided.py has the same. */
+export const GUIDED_RADIUS_PX = 2;
+export const GUIDED_EPSILON = 4e-3;
+
+/** Strength of the blur where there is no person at all: such a picture must not be read. */
+export const COVER_STRENGTH = 0.6;

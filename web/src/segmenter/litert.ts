@@ -1,0 +1,120 @@
+/** LiteRT.js: runs the TFLite networks, on XNNPACK in WebAssembly or on WebGPU. */
+
+import { type CompiledModel, loadAndCompile, loadLiteRt, Tensor } from "@litertjs/core";
+import { asError, LivematteError } from "../errors.js";
+import { softwareAdapter } from "../render/rasteriser.js";
+import type { Size } from "../render/renderer.js";
+import type { EngineName, ModelName } from "../types.js";
+import { MODELS, type ModelSpec } from "./models.js";
+
+/** A loaded network. It keeps no memory of the frames before. */
+export interface Segmenter {
+  readonly name: ModelName;
+  readonly size: Size;
+  /**
+   * Find people.
+   * @param picture RGB 0-1, (height, width, 3).
+   * @returns alpha 0-1, (height, width), of the caller's.
+   * @throws LivematteError "engine": it failed, or gave what is no alpha.
+   */
+  segment(picture: Float32Array): Promise<Float32Array>;
+  close(): void;
+}
+
+export interface Engine {
+  readonly name: EngineName;
+  readonly why: string;
+  load(model: ModelName): Promise<Segmenter>;
+}
+
+/**
+ * Load the engine: once in a worker.
+ * @throws LivematteError "engine".
+ */
+export async function openEngine(assetBase: string, wanted: EngineName | "auto"): Promise<Engine> {
+  const [accelerator, why] = await choose(wanted);
+  try {
+    // its WebAssembly is looked for beside the worker's script unless it is told otherwise; its log is not ours
+    const silent = (): void => undefined;
+    Object.assign(self, { Module: { locateFile: (name: string) => `${assetBase}litert/${name}`, print: silent, printErr: silent } });
+    // it opens a WebGPU device wherever it sees one, whether it is used or not
+    if (accelerator === "wasm") Object.defineProperty(navigator, "gpu", { value: undefined, configurable: true });
+    // The build for WebGPU waits inside WebAssembly for the device (JSPI); others need no such thing.
+    await loadLiteRt(`${assetBase}litert/`, accelerator === "webgpu" ? { jspi: true } : {});
+  } catch (thrown) {
+    throw asError(thrown, "engine", `the engine did not load from ${assetBase}litert/, copy the folder dist/assets there`);
+  }
+  return { name: accelerator, why, load: async (model) => loadSegmenter(MODELS[model], assetBase, accelerator) };
+}
+
+async function choose(wanted: EngineName | "auto"): Promise<[EngineName, string]> {
+  if (wanted === "wasm") return ["wasm", "asked for"];
+  if (!("Suspending" in WebAssembly)) {
+    if (wanted === "webgpu") throw new LivematteError("unsupported", "WebGPU needs a browser with WebAssembly JSPI; use engine: \"auto\"");
+    return ["wasm", "no WebAssembly JSPI, which WebGPU needs"];
+  }
+  const adapter = await navigator.gpu?.requestAdapter().catch(() => null);
+  if (!adapter) {
+    if (wanted === "webgpu") throw new LivematteError("unsupported", "there is no WebGPU adapter; use engine: \"auto\"");
+    return ["wasm", "no WebGPU adapter"];
+  }
+  if (wanted === "webgpu") return ["webgpu", "asked for"];
+  const software = softwareAdapter(adapter.info);
+  return software ? ["wasm", `the WebGPU adapter is software: ${software}`] : ["webgpu", `WebGPU adapter ${adapter.info.vendor} ${adapter.info.architecture}`];
+}
+
+async function loadSegmenter(spec: ModelSpec, assetBase: string, accelerator: EngineName): Promise<Segmenter> {
+  const weights = await fetchWeights(spec, assetBase);
+  let model: CompiledModel;
+  try {
+    model = await loadAndCompile(weights, { accelerator });
+  } catch (thrown) {
+    throw asError(thrown, "weights", `${spec.name} could not be compiled`);
+  }
+  const { width, height } = spec.size;
+  return {
+    name: spec.name,
+    size: spec.size,
+    async segment(picture) {
+      let input: Tensor | undefined;
+      let outputs: Tensor[] = [];
+      try {
+        input = new Tensor(picture, [1, height, width, 3]);
+        outputs = await model.run(accelerator === "webgpu" ? (input = await input.moveTo("webgpu")) : input);
+        const alpha = (await (outputs[0] as Tensor).data()) as Float32Array;
+        return checked(alpha.slice(), spec);
+      } catch (thrown) {
+        throw asError(thrown, "engine", `${spec.name} failed`);
+      } finally {
+        input?.delete();
+        for (const output of outputs) output.delete();
+      }
+    },
+    close: () => model.delete(),
+  };
+}
+
+/** Limited to 0-1, which engines leave by a rounding error. What is not finite is no matte. */
+function checked(alpha: Float32Array, spec: ModelSpec): Float32Array {
+  const expected = spec.size.width * spec.size.height;
+  if (alpha.length !== expected) throw new LivematteError("engine", `${spec.name} gave ${alpha.length} values, expected ${expected}`);
+  for (let i = 0; i < alpha.length; i++) {
+    const value = alpha[i] as number;
+    if (!Number.isFinite(value)) throw new LivematteError("engine", `${spec.name} gave values that are not finite`);
+    alpha[i] = value > 0 ? (value < 1 ? value : 1) : 0;
+  }
+  return alpha;
+}
+
+async function fetchWeights(spec: ModelSpec, assetBase: string): Promise<Uint8Array> {
+  const url = new URL(spec.file, assetBase).href;
+  const response = await fetch(url).catch((thrown: unknown) => {
+    throw asError(thrown, "weights", `${url} could not be fetched`);
+  });
+  if (!response.ok) throw new LivematteError("weights", `${url}: ${response.status} ${response.statusText}; put the file of ${spec.name} there`);
+  const weights = new Uint8Array(await response.arrayBuffer());
+  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", weights));
+  const sha256 = Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join("");
+  if (sha256 !== spec.sha256) throw new LivematteError("weights", `${url} is damaged or another file: SHA-256 ${sha256}, expected ${spec.sha256}`);
+  return weights;
+}

@@ -1,0 +1,141 @@
+/**
+ * A frame comes in, a matte is estimated, a picture goes out.
+ *
+ * render() is the whole of it. A frame whose matte cannot be made is covered: paint(null) gives
+ * the plate alone. There is no second way to the output.
+ */
+
+import { asError, LivematteError } from "../errors.js";
+import { Governor } from "../governor.js";
+import type { Matte, Painting, Renderer } from "../render/renderer.js";
+import { MAX_MATTE_AGE_US } from "../render/renderer.js";
+import type { Segmenter } from "../segmenter/litert.js";
+import type { RungChange, Stage } from "../types.js";
+import { estimate, type SmallKernels, type Wishes } from "./estimate.js";
+import { Counter } from "./stats.js";
+
+/** What happens to every frame. Parts are exchanged while the stream runs. */
+export interface Stages {
+  segmenter: Segmenter | null; // null until it is loaded: frames are covered
+  renderer: Renderer;
+  painting: Painting;
+  wishes: Wishes;
+}
+
+/** What the pipeline has to tell. */
+export interface Told {
+  ready(): void;
+  rung(change: RungChange): void;
+  error(error: LivematteError): void;
+}
+
+/** Failures of the same kind in a row are told once, and again after this many. */
+const TELL_EVERY = 30;
+
+export class Pipeline {
+  readonly counter = new Counter();
+  readonly governor: Governor;
+  private matte: Matte | null = null;
+  private size = "";
+  private sinceInference = 0;
+  private failures = 0;
+  private busy = false;
+  private readonly retired: Segmenter[] = []; // at most one: it is closed after the frame that runs in it
+  private faults = { engine: 0, renderer: 0 };
+
+  constructor(
+    readonly stages: Stages,
+    private readonly small: SmallKernels,
+    private readonly told: Told,
+    private readonly opened_ms: number,
+    options: { governor: boolean; fps: number },
+    private readonly now: () => number = () => performance.now(),
+  ) {
+    this.governor = new Governor(1000 / options.fps, options.governor);
+  }
+
+  /**
+   * The output picture of a camera frame, which is closed.
+   * @param skipped frames of the camera that were missed just before.
+   * @throws LivematteError "renderer": not even a cover could be drawn, and nothing may go out.
+   */
+  async render(frame: VideoFrame, skipped: number): Promise<VideoFrame> {
+    const { counter, governor, stages } = this;
+    const { painting, renderer, wishes } = stages;
+    const rung = governor.rung;
+    const started_ms = this.now();
+    this.busy = true;
+    counter.dropped += skipped;
+    try {
+      if (this.faults.renderer-- > 0) throw new LivematteError("renderer", "the renderer was made to fail");
+      const network = stages.segmenter?.size ?? { width: 256, height: 144 };
+      const picture = await renderer.read(frame, network, rung);
+      const read_ms = this.lap("read", started_ms);
+      const matte = await this.estimate(picture, frame, rung.every, wishes);
+      this.lap("segment", read_ms);
+      const out = await renderer.paint(matte, painting, rung);
+      for (const stage of ["refine", "effect", "composite"] as const) counter.add(stage, renderer.spent[stage]);
+      const spent_ms = this.lap("total", started_ms) - started_ms;
+      if (!matte) counter.covered++;
+      else if (counter.firstMatte_ms === null) {
+        counter.firstMatte_ms = this.now() - this.opened_ms;
+        this.told.ready();
+      }
+      const change = matte ? governor.observe(started_ms, spent_ms, skipped) : null; // not while the network loads
+      if (change) this.told.rung(change);
+      return out;
+    } catch (thrown) {
+      throw asError(thrown, "renderer", `the ${renderer.name} renderer failed`);
+    } finally {
+      frame.close();
+      this.busy = false;
+      for (const segmenter of this.retired.splice(0)) segmenter.close();
+    }
+  }
+
+  /** Put another network in place, between two frames. */
+  exchange(segmenter: Segmenter | null): void {
+    const before = this.stages.segmenter;
+    this.stages.segmenter = segmenter;
+    this.reset();
+    if (before && this.busy) this.retired.push(before);
+    else before?.close();
+  }
+
+  /** Forget the frames before: the next one starts a new stream. */
+  reset(): void {
+    this.matte = null;
+  }
+
+  /** Make a part fail for so many frames; tests prove with it that nothing of the room leaves. */
+  fail(what: "engine" | "renderer", frames: number): void {
+    this.faults[what] = frames;
+  }
+
+  private async estimate(picture: Float32Array, frame: VideoFrame, every: number, wishes: Wishes): Promise<Matte | null> {
+    const { segmenter } = this.stages;
+    const size = `${frame.codedWidth}x${frame.codedHeight} ${segmenter?.name}`;
+    if (size !== this.size) [this.size, this.matte] = [size, null];
+    if (!segmenter) return null;
+    const { matte } = this;
+    const age_us = matte ? frame.timestamp - matte.timestamp_us : Infinity;
+    if (matte && ++this.sinceInference < every && age_us >= 0 && age_us <= MAX_MATTE_AGE_US) return matte;
+    this.sinceInference = 0;
+    try {
+      if (this.faults.engine-- > 0) throw new LivematteError("engine", "the engine was made to fail");
+      const state = age_us >= 0 ? matte : null;
+      this.matte = await estimate(segmenter, this.small, picture, frame.timestamp, wishes, state);
+      this.failures = 0;
+    } catch (thrown) {
+      this.matte = null;
+      if (this.failures++ % TELL_EVERY === 0) this.told.error(asError(thrown, "engine", "no matte could be made"));
+    }
+    return this.matte;
+  }
+
+  private lap(stage: Stage, since_ms: number): number {
+    const now_ms = this.now();
+    this.counter.add(stage, now_ms - since_ms);
+    return now_ms;
+  }
+}
