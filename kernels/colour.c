@@ -27,43 +27,84 @@ static const to_rgb TO_RGB[4] = {
 
 static inline u8 byte(i32 v) { return (u8)lm_clamp(v, 0, 255); }
 
-static void split_row(const u8 *restrict rgb, i32 w, u8 *restrict r, u8 *restrict g, u8 *restrict b) {
-  for (i32 x = 0; x < w; x++) {
-    r[x] = rgb[3 * x];
-    g[x] = rgb[3 * x + 1];
-    b[x] = rgb[3 * x + 2];
+/* Where a pixel's colours lie: bytes from one pixel to the next, and of red, green and blue in it. */
+typedef struct {
+  i32 step, r, g, b;
+} packing;
+
+static inline void split(const u8 *pixels, size_t pitch, packing at, i32 w, i32 h, u8 *p0, u8 *p1, u8 *p2) {
+  for (i32 y = 0; y < h; y++) {
+    const u8 *restrict s = pixels + y * pitch;
+    u8 *restrict r = p0 + (size_t)y * w, *restrict g = p1 + (size_t)y * w, *restrict b = p2 + (size_t)y * w;
+    for (i32 x = 0; x < w; x++) {
+      r[x] = s[at.step * x + at.r];
+      g[x] = s[at.step * x + at.g];
+      b[x] = s[at.step * x + at.b];
+    }
   }
 }
 
-void lm_rgb_to_planes(const u8 *rgb, i32 w, i32 h, i32 layout, i32 colour, u8 *p0, u8 *p1, u8 *p2) {
-  size_t pitch = 3 * (size_t)w;
-  if (layout == LM_RGB) {
-    for (i32 y = 0; y < h; y++) {
-      size_t o = (size_t)y * w;
-      split_row(rgb + y * pitch, w, p0 + o, p1 + o, p2 + o);
-    }
-    return;
-  }
-  to_yuv k = TO_YUV[colour];
+static inline void luma_rows(const u8 *pixels, size_t pitch, packing at, i32 w, i32 h, to_yuv k, u8 *p0) {
   for (i32 y = 0; y < h; y++) {
-    const u8 *restrict s = rgb + y * pitch;
+    const u8 *restrict s = pixels + y * pitch;
     u8 *restrict o = p0 + (size_t)y * w;
-    for (i32 x = 0; x < w; x++)
-      o[x] = (u8)(k.black + ((k.yr * s[3 * x] + k.yg * s[3 * x + 1] + k.yb * s[3 * x + 2] + (1 << 14)) >> 15));
+    for (i32 x = 0; x < w; x++) {
+      const u8 *c = s + at.step * x;
+      o[x] = (u8)(k.black + ((k.yr * c[at.r] + k.yg * c[at.g] + k.yb * c[at.b] + (1 << 14)) >> 15));
+    }
   }
-  i32 shift = layout == LM_I420, cw = (w + shift) >> shift, ch = (h + shift) >> shift;
+}
+
+static inline void chroma_rows(const u8 *pixels, size_t pitch, packing at, i32 w, i32 h, i32 shift, to_yuv k, u8 *p1,
+                               u8 *p2) {
+  i32 cw = (w + shift) >> shift, ch = (h + shift) >> shift;
   for (i32 y = 0; y < ch; y++) {
-    const u8 *a = rgb + ((size_t)y << shift) * pitch;
-    const u8 *b = rgb + (size_t)lm_min((y << shift) + shift, h - 1) * pitch;
-    u8 *u = p1 + (size_t)y * cw, *v = p2 + (size_t)y * cw;
+    const u8 *a = pixels + ((size_t)y << shift) * pitch;
+    const u8 *b = pixels + (size_t)lm_min((y << shift) + shift, h - 1) * pitch;
+    u8 *restrict u = p1 + (size_t)y * cw, *restrict v = p2 + (size_t)y * cw;
     for (i32 x = 0; x < cw; x++) {
       /* the sum of 4 pixels; a border pixel stands in for its missing neighbour */
-      size_t i = 3 * ((size_t)x << shift), j = 3 * (size_t)lm_min((x << shift) + shift, w - 1);
-      i32 red = a[i] + a[j] + b[i] + b[j];
-      i32 green = a[i + 1] + a[j + 1] + b[i + 1] + b[j + 1];
-      i32 blue = a[i + 2] + a[j + 2] + b[i + 2] + b[j + 2];
+      size_t i = at.step * ((size_t)x << shift), j = at.step * (size_t)lm_min((x << shift) + shift, w - 1);
+      i32 red = a[i + at.r] + a[j + at.r] + b[i + at.r] + b[j + at.r];
+      i32 green = a[i + at.g] + a[j + at.g] + b[i + at.g] + b[j + at.g];
+      i32 blue = a[i + at.b] + a[j + at.b] + b[i + at.b] + b[j + at.b];
       u[x] = byte(128 + ((k.ur * red + k.ug * green + k.ub * blue + (1 << 16)) >> 17));
       v[x] = byte(128 + ((k.vr * red + k.vg * green + k.vb * blue + (1 << 16)) >> 17));
+    }
+  }
+}
+
+/* Inlined with a constant packing, so that compilers know the steps. */
+static inline void to_planes(const u8 *pixels, size_t pitch, packing at, i32 w, i32 h, i32 layout, i32 colour, u8 *p0,
+                             u8 *p1, u8 *p2) {
+  if (layout == LM_RGB) {
+    split(pixels, pitch, at, w, h, p0, p1, p2);
+    return;
+  }
+  luma_rows(pixels, pitch, at, w, h, TO_YUV[colour], p0);
+  chroma_rows(pixels, pitch, at, w, h, layout == LM_I420, TO_YUV[colour], p1, p2);
+}
+
+void lm_rgb_to_planes(const u8 *rgb, i32 w, i32 h, i32 layout, i32 colour, u8 *p0, u8 *p1, u8 *p2) {
+  to_planes(rgb, 3 * (size_t)w, (packing){3, 0, 1, 2}, w, h, layout, colour, p0, p1, p2);
+}
+
+void lm_rgba_to_planes(const u8 *rgba, i32 stride, i32 w, i32 h, i32 order, i32 layout, i32 colour, u8 *p0, u8 *p1,
+                       u8 *p2) {
+  if (order == LM_BGRA)
+    to_planes(rgba, (size_t)stride, (packing){4, 2, 1, 0}, w, h, layout, colour, p0, p1, p2);
+  else
+    to_planes(rgba, (size_t)stride, (packing){4, 0, 1, 2}, w, h, layout, colour, p0, p1, p2);
+}
+
+/* NV12's second plane, of pairs: uv->w counts the pairs. */
+void lm_split_chroma(const lm_plane *uv, u8 *p1, u8 *p2) {
+  for (i32 y = 0; y < uv->h; y++) {
+    const u8 *restrict s = uv->data + (ptrdiff_t)y * uv->stride;
+    u8 *restrict u = p1 + (size_t)y * uv->w, *restrict v = p2 + (size_t)y * uv->w;
+    for (i32 x = 0; x < uv->w; x++) {
+      u[x] = s[2 * x];
+      v[x] = s[2 * x + 1];
     }
   }
 }

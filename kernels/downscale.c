@@ -215,3 +215,15 @@ void lm_downscale_rgb(const lm_plane *p, i32 layout, i32 colour, float *out, i32
   else
     to_rgb(part, layout, FROM_YUV[colour], n, 3, 1, out, luma);
 }
+
+/* Means of 2x2 samples; at an odd border the last one stands in for its neighbour. */
+void lm_halve(const lm_plane *p, u8 *out) {
+  i32 w = p->w, half = w >> 1;
+  for (i32 y = 0; y < (p->h + 1) >> 1; y++) {
+    const u8 *restrict a = p->data + (ptrdiff_t)(2 * y) * p->stride;
+    const u8 *restrict b = p->data + (ptrdiff_t)lm_min(2 * y + 1, p->h - 1) * p->stride;
+    u8 *restrict o = out + (size_t)y * ((w + 1) >> 1);
+    for (i32 x = 0; x < half; x++) o[x] = (u8)((a[2 * x] + a[2 * x + 1] + b[2 * x] + b[2 * x + 1] + 2) >> 2);
+    if (w & 1) o[half] = (u8)((2 * a[w - 1] + 2 * b[w - 1] + 2) >> 2);
+  }
+}

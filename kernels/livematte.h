@@ -46,6 +46,7 @@ typedef struct {
 } lm_out;
 
 enum lm_layout { LM_I420 = 0, LM_I444 = 1, LM_RGB = 2 };
+enum lm_order { LM_RGBA = 0, LM_BGRA = 1 };
 enum lm_colour { LM_BT601_LIMITED = 0, LM_BT601_FULL = 1, LM_BT709_LIMITED = 2, LM_BT709_FULL = 3 };
 
 /* common.c */
@@ -55,10 +56,14 @@ LM_API size_t lm_scratch_bytes(i32 w, i32 h);
 /* colour.c */
 LM_API void lm_rgb_to_planes(const u8 *rgb, i32 w, i32 h, i32 layout, i32 colour, u8 *p0, u8 *p1, u8 *p2);
 LM_API void lm_planes_to_rgb(const lm_plane *p, i32 layout, i32 colour, u8 *rgb);
+LM_API void lm_rgba_to_planes(const u8 *rgba, i32 stride, i32 w, i32 h, i32 order, i32 layout, i32 colour, u8 *p0,
+                              u8 *p1, u8 *p2);
+LM_API void lm_split_chroma(const lm_plane *uv, u8 *u, u8 *v);
 LM_API void lm_luma(const lm_plane *rgb, u8 *luma);
 
 /* downscale.c */
 LM_API void lm_downscale(const lm_plane *p, float *out, i32 w, i32 h, void *scratch);
+LM_API void lm_halve(const lm_plane *p, u8 *out);
 LM_API void lm_downscale_rgb(const lm_plane *p, i32 layout, i32 colour, float *out, i32 w, i32 h, i32 planar,
                              float *luma, void *scratch);
 

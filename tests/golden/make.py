@@ -46,6 +46,16 @@ def call(backend: Any, kernel: str, args: dict[str, Any], given: Given) -> list[
     if kernel == "lm_rgb_to_planes":
         height, width = given["rgb"][0].shape
         return list(backend.rgb_to_planes(given["rgb"][0].reshape(height, width // 3, 3), layout, *colour))
+    if kernel == "lm_rgba_to_planes":
+        height, width = given["rgba"][0].shape
+        rgba = np.lib.stride_tricks.as_strided(
+            given["rgba"][0], (height, width // 4, 4), (given["rgba"][0].strides[0], 4, 1)
+        )
+        return list(backend.rgba_to_planes(rgba, bool(args["order"]), layout, *colour))
+    if kernel == "lm_split_chroma":
+        return list(backend.split_chroma(given["uv"][0]))
+    if kernel == "lm_halve":
+        return [backend.halve(planes[0])]
     if kernel == "lm_planes_to_rgb":
         rgb = backend.planes_to_rgb(planes, layout, *colour)
         return [rgb.reshape(rgb.shape[0], -1)]
@@ -160,6 +170,15 @@ def colour_cases() -> Iterator[Case]:
             args = {"layout": layout, "colour": size.width % 4}
             yield "lm_rgb_to_planes", str(size), args, {"rgb": [noise(size.height, 3 * size.width, 5)]}
             yield "lm_planes_to_rgb", str(size), args, {"planes": list(planes_of(size, LAYOUTS[layout], 6, True))}
+            for order in range(2):
+                yield (
+                    "lm_rgba_to_planes",
+                    str(size),
+                    {**args, "order": order},
+                    {"rgba": [padded(noise(size.height, 4 * size.width, 8))]},
+                )
+        yield "lm_split_chroma", str(size), {}, {"uv": [padded(noise(size.height, 2 * size.width, 9))]}
+        yield "lm_halve", str(size), {}, {"planes": [padded(noise(size.height, size.width, 10))]}
         yield "lm_luma", str(size), {}, {"planes": every_padded(planes_of(size, PixelFormat.RGB, 7, True))}
 
 

@@ -118,6 +118,18 @@ class Call {
     switch (this.golden.kernel) {
       case "lm_rgb_to_planes":
         return lm.lm_rgb_to_planes(this.plain("rgb"), w / 3, h, layout, colour, ...outputs);
+      case "lm_rgba_to_planes": {
+        const [rgba] = given.rgba;
+        const stride = width(rgba) + padding(rgba);
+        return lm.lm_rgba_to_planes(this.plain("rgba"), stride, w / 4, h, args.order, layout, colour, ...outputs);
+      }
+      case "lm_split_chroma": {
+        const [uv] = given.uv;
+        const plane = this.words(this.plain("uv"), width(uv) + padding(uv), w / 2, h);
+        return lm.lm_split_chroma(plane, ...outputs);
+      }
+      case "lm_halve":
+        return lm.lm_halve(this.planes("planes"), outputs[0]);
       case "lm_planes_to_rgb":
         return lm.lm_planes_to_rgb(this.planes("planes"), layout, colour, outputs[0]);
       case "lm_luma":

@@ -39,6 +39,9 @@ _P, _I, _F = ctypes.c_void_p, ctypes.c_int32, ctypes.c_float
 SIGNATURES: dict[str, tuple[Any, ...]] = {
     "lm_rgb_to_planes": (_P, _I, _I, _I, _I, _P, _P, _P),
     "lm_planes_to_rgb": (_PLANE, _I, _I, _P),
+    "lm_rgba_to_planes": (_P, _I, _I, _I, _I, _I, _I, _P, _P, _P),
+    "lm_split_chroma": (_PLANE, _P, _P),
+    "lm_halve": (_PLANE, _P),
     "lm_luma": (_PLANE, _P),
     "lm_downscale": (_PLANE, _P, _I, _I, _P),
     "lm_downscale_rgb": (_PLANE, _I, _I, _P, _I, _I, _I, _P, _P),
@@ -146,6 +149,32 @@ def rgb_to_planes(rgb: U8, format: PixelFormat, matrix: ColorMatrix, range: Colo
     planes: Planes = (_pool.empty((height, width)), _pool.empty(chroma), _pool.empty(chroma))
     _lib.lm_rgb_to_planes(_address(rgb), width, height, LAYOUTS[format], _colour(matrix, range), *map(_address, planes))
     return planes
+
+
+def rgba_to_planes(rgba: U8, bgra: bool, format: PixelFormat, matrix: ColorMatrix, range: ColorRange) -> Planes:
+    height, width, _ = rgba.shape
+    shift = format.chroma_shift
+    chroma = ((height + shift) >> shift, (width + shift) >> shift)
+    planes: Planes = (_pool.empty((height, width)), _pool.empty(chroma), _pool.empty(chroma))
+    _lib.lm_rgba_to_planes(
+        _address(rgba), rgba.strides[0], width, height, bgra, LAYOUTS[format], _colour(matrix, range),
+        *map(_address, planes),
+    )  # fmt: skip
+    return planes
+
+
+def split_chroma(uv: U8) -> tuple[U8, U8]:
+    height, width = uv.shape[0], uv.shape[1] // 2
+    u, v = _pool.empty((height, width)), _pool.empty((height, width))
+    plane = _Plane(_address(uv), uv.strides[0], width, height)
+    _lib.lm_split_chroma(ctypes.byref(plane), _address(u), _address(v))
+    return u, v
+
+
+def halve(plane: U8) -> U8:
+    out = _pool.empty(((plane.shape[0] + 1) // 2, (plane.shape[1] + 1) // 2))
+    _lib.lm_halve(ctypes.byref(_plane(plane)), _address(out))
+    return out
 
 
 def planes_to_rgb(planes: Planes, format: PixelFormat, matrix: ColorMatrix, range: ColorRange) -> U8:

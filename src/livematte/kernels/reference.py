@@ -54,6 +54,22 @@ def rgb_to_planes(rgb: U8, format: PixelFormat, matrix: ColorMatrix, range: Colo
     return tuple(np.clip(p, 0, 255).astype(np.uint8) for p in (y, u, v))
 
 
+def rgba_to_planes(rgba: U8, bgra: bool, format: PixelFormat, matrix: ColorMatrix, range: ColorRange) -> Planes:
+    """RGBA or BGRA (h, w, 4) as three planes; alpha is dropped."""
+    order = (2, 1, 0) if bgra else (0, 1, 2)
+    return rgb_to_planes(rgba[..., order], format, matrix, range)
+
+
+def split_chroma(uv: U8) -> tuple[U8, U8]:
+    """The two planes of NV12's pairs (h, 2w)."""
+    return np.ascontiguousarray(uv[:, ::2]), np.ascontiguousarray(uv[:, 1::2])
+
+
+def halve(plane: U8) -> U8:
+    """A plane of half the sides: means of 2x2 samples."""
+    return ((_sum_2x2(plane.astype(np.int32)) + 2) >> 2).astype(np.uint8)
+
+
 def _sum_2x2(plane: I32) -> I32:
     """Sums of 2x2 pixels; a border pixel stands in for its missing neighbour."""
     height, width = plane.shape

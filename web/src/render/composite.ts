@@ -6,7 +6,7 @@
  */
 
 import type { Desk } from "./desk.js";
-import { cellGrid, I420, type Kernels, type Planes, ROUGH_CELLS } from "./kernels.js";
+import { cellGrid, I420, LM_PLANE_BYTES, type Kernels, type Planes, ROUGH_CELLS } from "./kernels.js";
 import { type Matte, MAX_MATTE_AGE_US } from "./renderer.js";
 
 /** Reach of wrapped light as part of the shorter side. */
@@ -35,5 +35,3 @@ export function composite(kernels: Kernels, desk: Desk, foreground: Planes, alph
   }
   lm.lm_composite(foreground.read, I420, alpha, plate.read, light, wrap, desk.out.pointers, desk.scratch);
 }
-
-const LM_PLANE_BYTES = 16;

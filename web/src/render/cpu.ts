@@ -5,7 +5,7 @@ import { composite, fits } from "./composite.js";
 import { type Desk, layDesk } from "./desk.js";
 import { Backdrop } from "./backdrop.js";
 import { copyIn, exchangesSides, frameOf, shapeOf, type Shape, turn } from "./frames.js";
-import { cellGrid, I420, type Kernels, type Planes, ROUGH_CELLS, SMOOTH_CELLS } from "./kernels.js";
+import { cellGrid, I420, LM_PLANE_BYTES, type Kernels, type Planes, ROUGH_CELLS, SMOOTH_CELLS } from "./kernels.js";
 
 /** Standard deviation of the blur at strength 1, and reach of the rim, as parts of the shorter side. */
 const SIGMA_OF_HEIGHT = 0.05;
@@ -29,8 +29,8 @@ export class CpuRenderer implements Renderer {
     const stored = exchangesSides(shape.rotation) ? { width: network.height, height: network.width } : network;
     const desk = this.layFor(shape.size, quality.halfSize, stored);
     await copyIn(this.kernels, frame, shape, desk.camera, desk.staging);
-    if (desk.frame !== desk.camera) halve(this.kernels, desk.camera, desk.frame);
     const { lm } = this.kernels;
+    if (desk.frame !== desk.camera) for (const i of [0, 1, 2]) lm.lm_halve(desk.camera.read + i * LM_PLANE_BYTES, desk.frame.at[i] as number);
     lm.lm_downscale_rgb(desk.frame.read, I420, shape.colour, desk.rgb, stored.width, stored.height, 0, desk.luma, desk.scratch);
     this.shape = shape;
     const rgb = this.kernels.floats(desk.rgb, 3 * stored.width * stored.height);
@@ -150,25 +150,6 @@ export class CpuRenderer implements Renderer {
     const alpha = this.kernels.bytes(desk.alpha, area);
     const shown = this.kernels.bytes(desk.shown, area);
     for (let i = 0; i < area; i++) shown[i] = alpha[i] ? 255 : 0;
-  }
-}
-
-/** Planes of half the sides: means of 2x2 samples, the last ones repeated. */
-function halve(kernels: Kernels, from: Planes, to: Planes): void {
-  for (const [i, size] of from.sizes.entries()) {
-    const source = kernels.bytes(from.at[i] as number, size.width * size.height);
-    const half = to.sizes[i] as Size;
-    const out = kernels.bytes(to.at[i] as number, half.width * half.height);
-    let at = 0;
-    for (let y = 0; y < half.height; y++) {
-      const above = 2 * y * size.width;
-      const below = Math.min(2 * y + 1, size.height - 1) * size.width;
-      for (let x = 0; x < half.width; x++) {
-        const right = Math.min(2 * x + 1, size.width - 1);
-        const sum = (source[above + 2 * x] as number) + (source[above + right] as number) + (source[below + 2 * x] as number) + (source[below + right] as number);
-        out[at++] = (sum + 2) >> 2;
-      }
-    }
   }
 }
 

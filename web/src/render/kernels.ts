@@ -14,6 +14,7 @@ interface Exports extends WebAssembly.Exports {
   lm_scratch_bytes(w: number, h: number): number;
   lm_split_chroma(uv: number, u: number, v: number): void;
   lm_rgba_to_planes(rgba: number, stride: number, w: number, h: number, order: number, layout: number, colour: number, p0: number, p1: number, p2: number): void;
+  lm_halve(p: number, out: number): void;
   lm_downscale_rgb(p: number, layout: number, colour: number, out: number, w: number, h: number, planar: number, luma: number, scratch: number): void;
   lm_temporal(alpha: number, before: number, out: number, n: number): void;
   lm_keep_largest(alpha: number, out: number, w: number, h: number, smallest: number, scratch: number): void;
@@ -25,6 +26,9 @@ interface Exports extends WebAssembly.Exports {
   lm_wrap_map(plate: number, layout: number, alpha: number, w: number, h: number, sigma: number, strength: number, light: number, map: number, scratch: number): void;
   lm_composite(p: number, layout: number, alpha: number, plate: number, light: number, wrap: number, out: number, scratch: number): void;
 }
+
+/** Size of an lm_plane: address, stride, width, height. */
+export const LM_PLANE_BYTES = 16;
 
 const PAGE = 65536;
 const ALIGN = 64;
@@ -74,7 +78,7 @@ export class Kernels {
   /** Give up every buffer. */
   reset(): void {
     this.end = this.lm.__heap_base.value;
-    this.single = this.take(16);
+    this.single = this.take(LM_PLANE_BYTES);
   }
 
   /** Address of new memory, 64-byte aligned. Views made before may be dead afterwards. */
