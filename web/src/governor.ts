@@ -34,6 +34,8 @@ const PATIENCE_MAX_MS = 48_000;
 const PROVED_MS = 10_000;
 const HISTORY = 32;
 const FEWEST_FRAMES = 8;
+/** Fewer than this in a second are chance. */
+const FEWEST_DROPS = 4;
 
 export class Governor {
   readonly history: RungChange[] = [];
@@ -74,14 +76,14 @@ export class Governor {
 
     const p90_ms = percentile(this.seen.map((frame) => frame.spent_ms), 0.9);
     const skips = this.seen.reduce((sum, frame) => sum + frame.skipped, 0);
-    const dropping = skips > TOO_MANY_DROPS * (skips + this.seen.length);
+    const dropping = skips >= FEWEST_DROPS && skips > TOO_MANY_DROPS * (skips + this.seen.length);
     if (this.index < LADDER.length - 1 && (p90_ms > TOO_SLOW * this.budget_ms || dropping)) {
       if (this.climbed) this.patience_ms = Math.min(2 * this.patience_ms, PATIENCE_MAX_MS);
       this.climbed = false;
       const why = dropping ? `${skips} frames skipped in a second` : `p90 ${p90_ms.toFixed(1)} of ${this.budget_ms.toFixed(1)} ms`;
       return this.move(1, at_ms, why);
     }
-    if (this.index > 0 && held_ms >= this.patience_ms && p90_ms < FAST * this.budget_ms && skips === 0) {
+    if (this.index > 0 && held_ms >= this.patience_ms && p90_ms < FAST * this.budget_ms && skips < FEWEST_DROPS) {
       this.climbed = true;
       return this.move(-1, at_ms, `p90 ${p90_ms.toFixed(1)} of ${this.budget_ms.toFixed(1)} ms for ${(this.patience_ms / 1000).toFixed(0)} s`);
     }

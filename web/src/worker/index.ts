@@ -21,7 +21,6 @@ type Opening = Extract<ToWorker, { type: "open" }>;
 class Host {
   private readonly engine: Promise<Engine>;
   private stream: Stream | null = null;
-  private canvas: OffscreenCanvasRenderingContext2D | null = null;
   private size: Stats["size"] = null;
   private failures = 0;
   private rendererWhy = "";
@@ -87,20 +86,16 @@ class Host {
     return stream.track;
   }
 
-  /** A frame of a video element, whose output the page shows on a canvas: that needs no drawing of its own. */
+  /** A frame of a video element. The page shows the output on a canvas, which needs no drawing of its own. */
   async draw(frame: VideoFrame, skipped: number): Promise<void> {
     let bitmap: ImageBitmap | null = null;
     try {
       const out = await this.render(frame, skipped);
       if (!out) return;
-      const { displayWidth: width, displayHeight: height } = out;
-      if (this.canvas?.canvas.width !== width || this.canvas.canvas.height !== height) {
-        this.canvas = new OffscreenCanvas(width, height).getContext("2d") as OffscreenCanvasRenderingContext2D;
-      }
-      this.canvas.globalCompositeOperation = "copy"; // transparent pixels, too
-      this.canvas.drawImage(out, 0, 0, width, height);
+      const started_ms = performance.now();
+      bitmap = await createImageBitmap(out);
       out.close();
-      bitmap = this.canvas.canvas.transferToImageBitmap();
+      this.pipeline.counter.add("write", performance.now() - started_ms);
     } catch (thrown) {
       tellError(asError(thrown, "renderer", "no picture could be drawn"));
     } finally {

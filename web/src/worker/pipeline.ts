@@ -80,9 +80,11 @@ export class Pipeline {
       else if (counter.firstMatte_ms === null) {
         counter.firstMatte_ms = this.now() - this.opened_ms;
         this.told.ready();
+      } else {
+        // from the second one on: what was missed while the network loaded says nothing of the device
+        const change = governor.observe(started_ms, spent_ms, skipped);
+        if (change) this.told.rung(change);
       }
-      const change = matte ? governor.observe(started_ms, spent_ms, skipped) : null; // not while the network loads
-      if (change) this.told.rung(change);
       return out;
     } catch (thrown) {
       throw asError(thrown, "renderer", `the ${renderer.name} renderer failed`);
