@@ -8,6 +8,8 @@ import { ElementFeed } from "./track/element.js";
 import type { BackgroundEvents, Effect, ModelName, Options, Stats } from "./types.js";
 
 const DEFAULT_FPS = 30;
+/** The worker speaks twice a second. After so many seconds without a word it is dead. */
+const SILENT_S = 5;
 const MODEL_NAMES: readonly ModelName[] = ["livematte", "mediapipe:landscape", "mediapipe:general"];
 
 type Request = Extract<ToWorker, { id: number }>;
@@ -29,11 +31,13 @@ export class Background extends EventTarget {
   private transport: Stats["transport"] = null;
   private workerTracks = false;
   private feed: ElementFeed | null = null;
-  private camera: MediaStreamTrack | null = null; // our clone, which we stop
+  private camera: MediaStreamTrack | null = null; // the caller's
   private output: MediaStreamTrack | null = null;
   private film: Film | null = null;
   private over: LivematteError | null = null;
   private startLoading!: () => void;
+  private silent_s = 0;
+  private pulse = 0;
 
   private constructor(
     private readonly worker: Worker,
@@ -63,6 +67,7 @@ export class Background extends EventTarget {
     try {
       const transfer = prepared.picture ? [prepared.picture] : [];
       await background.ask({ type: "open", assetBase, model, effect: prepared, temporal, renderer, engine, governor }, transfer);
+      background.pulse = window.setInterval(() => background.check(), 1000);
       background.startLoading();
       await background.playFilm(effect);
     } catch (thrown) {
@@ -82,15 +87,13 @@ export class Background extends EventTarget {
       throw new LivematteError("track", `process() takes a live video track, got ${track?.kind ?? String(track)} ${track?.readyState ?? ""}`);
     }
     this.endTrack();
-    const fps = track.getSettings().frameRate || DEFAULT_FPS;
-    const camera = (this.camera = track.clone());
+    this.camera = track;
     const ended = (): void => {
-      if (this.camera === camera) this.endTrack("ended");
+      if (this.camera === track) this.endTrack("ended");
     };
     track.addEventListener("ended", ended, { once: true });
-    camera.addEventListener("ended", ended, { once: true });
-    const output = await this.connect(camera, fps);
-    if (this.camera !== camera) {
+    const output = await this.connect(track, track.getSettings().frameRate || DEFAULT_FPS);
+    if (this.camera !== track) {
       output.stop();
       throw new LivematteError("track", "the track was replaced or ended before it started");
     }
@@ -150,7 +153,7 @@ export class Background extends EventTarget {
     }
     if (this.workerTracks) {
       this.transport = "track";
-      const track = camera.clone();
+      const track = camera.clone(); // a transferred track is gone from here
       const answer = await this.ask({ type: "start", transport: { kind: "track", track }, fps }, [track as unknown as Transferable]);
       return answer.track as MediaStreamTrack;
     }
@@ -173,6 +176,7 @@ export class Background extends EventTarget {
   }
 
   private hear(message: FromWorker): void {
+    this.silent_s = 0;
     switch (message.type) {
       case "done":
       case "picture":
@@ -198,6 +202,12 @@ export class Background extends EventTarget {
       case "ended":
         return this.endTrack("ended");
     }
+  }
+
+  /** Once a second: a track that was stopped by its owner says nothing, nor does a worker that died. */
+  private check(): void {
+    if (this.camera?.readyState === "ended") this.endTrack("ended");
+    if (++this.silent_s > SILENT_S) this.fail(new LivematteError("worker", `the worker has not answered for ${SILENT_S} s; make a new Background with createBackground()`));
   }
 
   private emit<K extends keyof BackgroundEvents>(type: K, detail: BackgroundEvents[K]): void {
@@ -226,7 +236,7 @@ export class Background extends EventTarget {
 
   private endTrack(event?: "ended"): void {
     const had = this.camera !== null;
-    this.camera?.stop();
+    if (had) this.post({ type: "halt" });
     this.output?.stop();
     this.feed?.stop();
     this.camera = this.output = this.feed = null;
@@ -243,6 +253,7 @@ export class Background extends EventTarget {
   private end(error: LivematteError): void {
     const first = this.over === null;
     this.over = error;
+    clearInterval(this.pulse);
     this.film?.stop();
     this.film = null;
     this.endTrack(first && error.code !== "stopped" ? "ended" : undefined);

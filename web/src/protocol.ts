@@ -38,7 +38,7 @@ export type ToWorker =
   | { type: "model"; id: number; model: ModelName }
   | { type: "fault"; what: "engine" | "renderer" | "worker"; frames: number } // for tests: fail for so many frames
   | { type: "tick"; interval_ms: number } // 0 stops
-  | { type: "stop"; id: number };
+  | { type: "halt" }; // the end of the track
 
 export type FromWorker =
   | { type: "done"; id: number; track?: MediaStreamTrack }

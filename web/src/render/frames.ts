@@ -56,28 +56,34 @@ export function shapeOf(frame: VideoFrame): Shape {
 
 /** Bytes that copyIn() may need beside the planes. */
 export function stagingBytes(size: Size): number {
-  return 4 * size.width * size.height;
+  return 4 * even(size.width) * even(size.height);
 }
 
 /** Copy a frame's visible pixels into `planes` as I420; `staging` is memory of stagingBytes(). */
 export async function copyIn(kernels: Kernels, frame: VideoFrame, shape: Shape, planes: Planes, staging: number): Promise<void> {
   const { width, height } = shape.size;
-  const [luma, chroma] = planeSizes(shape.size, I420) as [Size, Size, Size];
+  const chroma = planeSizes(shape.size, I420)[1] as Size;
   const [y, u, v] = planes.at as [number, number, number];
+  const odd = (width | height) & 1;
+  if (frame.format === "I420" && !odd) {
+    const layout = planes.sizes.map((size, i) => ({ offset: (planes.at[i] as number) - planes.data, stride: size.width }));
+    await frame.copyTo(kernels.bytes(planes.data, planes.bytes), { layout });
+    return;
+  }
   switch (frame.format) {
-    case "I420": {
-      const layout = planes.sizes.map((size, i) => ({ offset: (planes.at[i] as number) - planes.data, stride: size.width }));
-      await frame.copyTo(kernels.bytes(planes.data, planes.bytes), { layout });
-      return;
-    }
+    case "I420":
     case "NV12": {
-      const area = luma.width * luma.height;
-      const bytes = area + 2 * chroma.width * chroma.height;
-      const layout = [{ offset: 0, stride: width }, { offset: area, stride: 2 * chroma.width }];
-      await frame.copyTo(kernels.bytes(staging, bytes), { layout });
-      kernels.bytes(y, area).set(kernels.bytes(staging, area));
-      const uv = kernels.scratchPlane(staging + area, 2 * chroma.width, chroma);
-      kernels.lm.lm_split_chroma(uv, u, v);
+      // Firefox leaves out the last column and row of chroma where sides are odd: take the coded ones behind them, too
+      const rect = wholeRect(frame);
+      const area = rect.width * rect.height;
+      const samples = chroma.width * chroma.height;
+      const interleaved = frame.format === "NV12";
+      const rest = interleaved ? [{ offset: area, stride: 2 * chroma.width }] : [0, 1].map((i) => ({ offset: area + i * samples, stride: chroma.width }));
+      await frame.copyTo(kernels.bytes(staging, area + 2 * samples), { rect, layout: [{ offset: 0, stride: rect.width }, ...rest] });
+      if (rect.width === width) kernels.bytes(y, width * height).set(kernels.bytes(staging, width * height));
+      else for (let row = 0; row < height; row++) kernels.bytes(y + row * width, width).set(kernels.bytes(staging + row * rect.width, width));
+      if (interleaved) kernels.lm.lm_split_chroma(kernels.scratchPlane(staging + area, 2 * chroma.width, chroma), u, v);
+      else kernels.bytes(u, 2 * samples).set(kernels.bytes(staging + area, 2 * samples));
       return;
     }
     default: {
@@ -92,12 +98,21 @@ export async function copyIn(kernels: Kernels, frame: VideoFrame, shape: Shape, 
   }
 }
 
+/** The visible part of a frame, with even sides where it has the pixels. */
+function wholeRect(frame: VideoFrame): { x: number; y: number; width: number; height: number } {
+  const { x, y, width, height } = frame.visibleRect as DOMRectReadOnly;
+  return { x, y, width: Math.min(even(width), frame.codedWidth - x), height: Math.min(even(height), frame.codedHeight - y) };
+}
+
 /** A new frame of these I420 planes, or of I420A where a fourth one follows; time and rotation are those of `shape`. */
 export function frameOf(pixels: Uint8Array<ArrayBuffer>, size: Size, shape: Shape, alpha: boolean): VideoFrame {
+  const { width, height } = size;
+  const odd = width % 2 !== 0 || height % 2 !== 0;
   const init = {
     format: alpha ? "I420A" : "I420",
-    codedWidth: size.width,
-    codedHeight: size.height,
+    codedWidth: even(width),
+    codedHeight: even(height),
+    visibleRect: { x: 0, y: 0, width, height },
     displayWidth: shape.display.width,
     displayHeight: shape.display.height,
     timestamp: shape.timestamp_us,
@@ -106,7 +121,24 @@ export function frameOf(pixels: Uint8Array<ArrayBuffer>, size: Size, shape: Shap
     flip: shape.flip,
     ...(shape.duration_us === null ? {} : { duration: shape.duration_us }),
   };
-  return new VideoFrame(pixels, init as VideoFrameBufferInit);
+  return new VideoFrame(odd ? padded(pixels, size, alpha) : pixels, init as VideoFrameBufferInit);
+}
+
+const even = (side: number): number => side + (side & 1);
+
+/** The planes with sides rounded up to even ones, which is all that Firefox takes; what is added is not visible. */
+function padded(pixels: Uint8Array, size: Size, alpha: boolean): Uint8Array<ArrayBuffer> {
+  const chroma = planeSizes(size, I420)[1] as Size;
+  const full = { width: even(size.width), height: even(size.height) };
+  const planes = [[size, full], [chroma, chroma], [chroma, chroma], ...(alpha ? [[size, full]] : [])] as [Size, Size][];
+  const out = new Uint8Array(planes.reduce((sum, [, to]) => sum + to.width * to.height, 0));
+  let [at, to] = [0, 0];
+  for (const [from, room] of planes) {
+    for (let y = 0; y < from.height; y++) out.set(pixels.subarray(at + y * from.width, at + (y + 1) * from.width), to + y * room.width);
+    at += from.width * from.height;
+    to += room.width * room.height;
+  }
+  return out;
 }
 
 /** Whether a picture turned by these degrees has width and height exchanged. */

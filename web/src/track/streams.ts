@@ -47,6 +47,7 @@ export function pump(transport: Exclude<Transport, { kind: "element" }>, render:
     .finally(() => {
       void reader.cancel().catch(() => undefined);
       void writer.close().catch(() => undefined);
+      if (transport.kind === "track") transport.track.stop(); // our clone, which keeps the camera on
     });
   return {
     ended,

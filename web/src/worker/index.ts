@@ -19,7 +19,7 @@ type Opening = Extract<ToWorker, { type: "open" }>;
 
 /** One Background's side in the worker. */
 class Host {
-  private readonly engine: Promise<Engine>;
+  private engine: Promise<Engine> | null = null;
   private stream: Stream | null = null;
   private size: Stats["size"] = null;
   private failures = 0;
@@ -27,12 +27,10 @@ class Host {
   private fallback: (() => Promise<Renderer>) | null = null;
 
   private constructor(
-    options: Opening,
+    private readonly options: Opening,
     readonly pipeline: Pipeline,
     private model: ModelName,
   ) {
-    this.engine = openEngine(options.assetBase, options.engine);
-    this.engine.then((engine) => (this.engineFound = engine)).catch(() => undefined);
     setInterval(() => tell({ type: "stats", stats: this.stats() }), STATS_EVERY_MS);
   }
 
@@ -60,7 +58,12 @@ class Host {
 
   /** Load a network and put it in place of the one before, which runs until then and stays if this fails. */
   async setModel(model: ModelName): Promise<void> {
-    const segmenter = await (await this.engine).load(model);
+    this.engine ??= openEngine(this.options.assetBase, this.options.engine).catch((thrown: unknown) => {
+      this.engine = null; // the next call tries again
+      throw thrown;
+    });
+    const engine = (this.engineFound = await this.engine);
+    const segmenter = await engine.load(model);
     this.pipeline.exchange(segmenter);
     this.model = model;
   }
@@ -73,8 +76,7 @@ class Host {
   }
 
   start(message: Extract<ToWorker, { type: "start" }>): MediaStreamTrack | undefined {
-    this.stream?.stop();
-    this.pipeline.reset();
+    this.halt();
     this.pipeline.governor.fps = message.fps || DEFAULT_FPS;
     const { transport } = message;
     if (transport.kind === "element") return undefined;
@@ -120,10 +122,11 @@ class Host {
     }
   }
 
-  stop(): void {
+  /** The track has ended. */
+  halt(): void {
     this.stream?.stop();
-    this.pipeline.exchange(null);
-    this.pipeline.stages.renderer.close();
+    this.stream = null;
+    this.pipeline.reset();
   }
 
   /** From a lost graphics context to the kernels on the CPU. */
@@ -213,7 +216,7 @@ self.addEventListener("message", ({ data }: MessageEvent<ToWorker>) => {
       clearInterval(timer);
       if (data.interval_ms > 0) timer = setInterval(() => tell({ type: "tick" }), data.interval_ms);
       return;
-    case "stop":
-      return void answer(data.id, async () => host?.stop());
+    case "halt":
+      return host?.halt();
   }
 });

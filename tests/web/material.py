@@ -1,0 +1,179 @@
+#!/usr/bin/env python3
+"""What the browser tests look at: clips for the fake camera, and what Python's Session makes of single frames.
+
+    python tests/web/material.py FOLDER
+
+person.y4m, person.webm    a real person in front of a camera, 640x480: shared media, or else the portrait
+striped.y4m, striped.webm  the portrait before a wall of stripes, 640x360: whatever shows a stripe shows the room
+plate.png                  a picture for backgrounds
+stills.json, stills.bin    frames, effects, and the planes that Session.process_frame gives for them
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import av
+import cv2
+import numpy as np
+import numpy.typing as npt
+import skimage
+
+from livematte import Blur, Color, Image, Off, Session, Transparent
+from livematte._frame import ColorMatrix, ColorRange, Frame, PixelFormat
+
+U8 = npt.NDArray[np.uint8]
+
+FRAMES = 60
+FPS = 30
+STRIPE_PX = 8
+"""Width of a stripe; pages/kit.js looks for it."""
+STRIPES = (20, 235)
+PORTRAIT = Path(skimage.__file__).parent / "data" / "astronaut.png"
+SHARED = Path(os.environ.get("LIVEMATTE_SHARED") or Path(__file__).parents[3] / "shared")
+
+Pictures = Iterable[U8]
+
+
+def main(folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, pictures in (("person", list(person())), ("striped", list(striped()))):
+        write(folder / f"{name}.y4m", pictures)
+        write(folder / f"{name}.webm", pictures)
+    cv2.imwrite(str(folder / "plate.png"), plate()[..., ::-1])
+    write_stills(folder, next(iter(person())))
+
+
+def portrait() -> U8:
+    """RGB (512, 512, 3): Eileen Collins, NASA, public domain."""
+    return np.ascontiguousarray(cv2.imread(str(PORTRAIT))[..., ::-1])
+
+
+def person() -> Pictures:
+    """RGB (480, 640, 3), a second or two of somebody who moves."""
+    clip = SHARED / "media" / "sign-want.mkv"
+    if clip.exists():
+        with av.open(str(clip)) as container:
+            for count, frame in enumerate(container.decode(video=0)):
+                if count < FRAMES:
+                    yield frame.reformat(width=640, height=480, format="rgb24").to_ndarray()
+        return
+    print(f"no {clip}: the portrait stands in", file=sys.stderr)
+    yield from moved(portrait(), 640, 480)
+
+
+def striped() -> Pictures:
+    """RGB (360, 640, 3): the person of the portrait moves before stripes that stand still."""
+    rgb = portrait()
+    with Session(temporal=False) as session:
+        alpha = session.matte(rgb)
+    cut = np.dstack((rgb, np.rint(alpha * 255).astype(np.uint8)))
+    x = np.arange(640) // STRIPE_PX % 2
+    wall = np.broadcast_to(np.where(x, *STRIPES)[None, :, None], (360, 640, 3)).astype(np.float32)
+    for picture in moved(cut, 360, 360):
+        frame = wall.copy()
+        part = picture[..., 3:].astype(np.float32) / 255
+        frame[:, 140:500] = part * picture[..., :3] + (1 - part) * frame[:, 140:500]
+        yield np.rint(frame).astype(np.uint8)
+
+
+def moved(picture: U8, width: int, height: int) -> Pictures:
+    """The picture's middle, cut to size, that sways a little."""
+    scale = max(width / picture.shape[1], height / picture.shape[0]) * 1.06
+    for index in range(FRAMES):
+        sway = np.sin(2 * np.pi * index / FRAMES) * 0.02 * width
+        left = width / 2 - scale * picture.shape[1] / 2 + sway
+        top = height - scale * picture.shape[0] * 0.98
+        matrix = np.array([[scale, 0, left], [0, scale, top]], np.float32)
+        yield cv2.warpAffine(picture, matrix, (width, height), flags=cv2.INTER_AREA)
+
+
+def write(path: Path, pictures: list[U8]) -> None:
+    """A y4m of I420 planes, or a WebM in VP8."""
+    height, width, _ = pictures[0].shape
+    if path.suffix == ".y4m":
+        with path.open("wb") as file:
+            file.write(f"YUV4MPEG2 W{width} H{height} F{FPS}:1 Ip A1:1 C420jpeg\n".encode())
+            for rgb in pictures:
+                planes = av.VideoFrame.from_ndarray(rgb, format="rgb24").reformat(format="yuv420p").to_ndarray()
+                file.write(b"FRAME\n" + planes.tobytes())
+        return
+    with av.open(str(path), "w") as container:
+        stream: Any = container.add_stream("libvpx", rate=FPS, options={"deadline": "realtime", "cpu-used": "8"})
+        stream.width, stream.height, stream.pix_fmt, stream.bit_rate = width, height, "yuv420p", 4_000_000
+        for rgb in pictures:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(rgb, format="rgb24")))
+        container.mux(stream.encode())
+
+
+def plate() -> U8:
+    """RGB (360, 640, 3): hills at dusk."""
+    y, x = np.mgrid[0:360, 0:640].astype(np.float32)
+    sky = np.stack((255 - 0.3 * y, 170 - 0.2 * y, 90 + 0.3 * y), axis=2)
+    hill = 230 + 40 * np.sin(x / 70) + 15 * np.sin(x / 23)
+    return np.clip(np.where((y > hill)[..., None], (40, 70, 60), sky), 0, 255).astype(np.uint8)
+
+
+def write_stills(folder: Path, picture: U8) -> None:
+    """Frames and what Python makes of them, as planes in one file; offsets in the other."""
+    blob = bytearray()
+
+    def stored(planes: Iterable[U8]) -> list[dict[str, int]]:
+        places = []
+        for plane in planes:
+            places.append({"at": len(blob), "width": plane.shape[1], "height": plane.shape[0]})
+            blob.extend(plane.tobytes())
+        return places
+
+    shape = cv2.resize(picture, (1280, 720), interpolation=cv2.INTER_LINEAR)
+    frames = {
+        "480p": i420(picture, ColorMatrix.BT601, ColorRange.LIMITED),
+        "720p": i420(shape, ColorMatrix.BT709, ColorRange.LIMITED),
+        "full range": i420(picture, ColorMatrix.BT601, ColorRange.FULL),
+        "odd": i420(picture[:361, :479], ColorMatrix.BT709, ColorRange.LIMITED),
+    }
+    background = plate()
+    effects: list[tuple[dict[str, Any], Any]] = [
+        ({"type": "blur", "strength": 0.6}, Blur(0.6)),
+        ({"type": "blur", "strength": 1}, Blur(1.0)),
+        ({"type": "blur", "strength": 0.2, "softness": 1}, Blur(0.2, softness=1.0)),
+        ({"type": "blur", "who": "nearest"}, Blur(0.6, who="nearest")),
+        ({"type": "color", "rgb": "#00b140"}, Color((0, 177, 64))),
+        ({"type": "color", "rgb": [200, 30, 90], "despill": False, "softness": 0}, Color((200, 30, 90), despill=False, softness=0.0)),
+        ({"type": "image", "src": "/material/plate.png"}, Image(background)),
+        ({"type": "image", "src": "/material/plate.png", "lightWrap": 0.8, "despill": False}, Image(background, light_wrap=0.8, despill=False)),
+        ({"type": "transparent"}, Transparent()),
+        ({"type": "off"}, Off()),
+    ]
+    cases = []
+    for effect, painter in effects:
+        for name, frame in frames.items():
+            if name != "480p" and effect["type"] in ("transparent", "off"):
+                continue
+            with Session(effect=painter, temporal=False) as session:
+                out = session.process_frame(frame)
+            planes = [*out.planes, *([out.alpha] if out.alpha is not None else [])]
+            cases.append({"frame": name, "effect": effect, "planes": stored(planes)})
+    inputs = {
+        name: {"matrix": frame.matrix.value, "fullRange": frame.range is ColorRange.FULL, "planes": stored(frame.planes)}
+        for name, frame in frames.items()
+    }
+    (folder / "stills.json").write_text(json.dumps({"frames": inputs, "cases": cases}), encoding="utf-8")
+    (folder / "stills.bin").write_bytes(bytes(blob))
+
+
+def i420(rgb: U8, matrix: ColorMatrix, range: ColorRange) -> Frame:
+    """An RGB picture as a planar frame of this matrix and range."""
+    from livematte import kernels
+
+    planes = kernels.rgb_to_planes(rgb, PixelFormat.I420, matrix, range)
+    return Frame(planes, PixelFormat.I420, matrix, range)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

@@ -1,0 +1,229 @@
+/** The SDK as a page uses it: every effect, switching, hidden pages, other sizes, many starts. */
+
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { after, afterEach, before, beforeEach, describe, test } from "node:test";
+import { launch, NAMES, visit } from "./browsers.mjs";
+import { material } from "./material.mjs";
+import { treeOf } from "./processes.mjs";
+import { POLICY, serve } from "./server.mjs";
+
+/** Contrast of the room's stripes in a corner, in code values: of the camera 180 and more. */
+const UNREADABLE = 6;
+/** The same of a film of another room. */
+const DETAIL = 20;
+
+const folder = material();
+
+for (const name of NAMES) {
+  describe(name, () => {
+    let server, browser, page;
+
+    before(async () => {
+      server = await serve({ "/material": folder });
+      browser = await launch(name, { clip: `${folder}/striped.y4m` });
+    });
+
+    beforeEach(async () => {
+      page = await visit(browser, `${server.url}/index.html`);
+    });
+
+    afterEach(async () => {
+      const { violations, errors } = await page.evaluate(() => ({ violations: kit.violations, errors: kit.errors }));
+      const complaints = page.complaints.filter((text) => !text.includes("/nowhere/")); // a test asks for that
+      const elsewhere = page.requested.filter((url) => !url.startsWith(server.url) && !/^(blob|data):/.test(url));
+      await page.close();
+      assert.deepEqual({ violations, errors, elsewhere, complaints }, { violations: [], errors: [], elsewhere: [], complaints: [] });
+    });
+
+    after(async () => {
+      await browser?.close();
+      await server?.close();
+    });
+
+    /** The striped room: Firefox's own fake camera shows other things. */
+    const room = name === "chromium" ? "device" : "striped";
+
+    test("the room is in the camera, which proves that these tests would see it", async () => {
+      await page.evaluate(async (room) => {
+        await kit.open();
+        kit.watch(await kit.camera(room, { width: 640, height: 360 }));
+        await kit.until(() => kit.seen.length > 10);
+      }, room);
+      const seen = await page.evaluate(() => kit.report());
+      assert.ok(seen.stripes > 100, JSON.stringify(seen));
+    });
+
+    test("covered from the first frame on, then with the person", async () => {
+      const seen = await page.evaluate(async (room) => {
+        await kit.start(room, { effect: { type: "color", rgb: "#c81e5a" } }, { width: 640, height: 360 });
+        const ready = await kit.ready();
+        await kit.wait(1000);
+        return { ready, ...kit.report(), stats: kit.background.stats(), events: kit.events.map(({ type }) => type) };
+      }, room);
+      assert.ok(seen.ready, JSON.stringify(seen));
+      assert.ok(seen.stripes < UNREADABLE, JSON.stringify(seen));
+      assert.equal(seen.shownLeast, 0, "the first frames are the plate alone");
+      assert.ok(seen.shownMost > 0.2 && seen.shownMost < 0.7, JSON.stringify(seen));
+      assert.ok(seen.stats.covered > 0 && seen.stats.frames > seen.stats.covered);
+      assert.deepEqual(seen.stats.size, { width: 640, height: 360 });
+      assert.ok(seen.events.includes("ready"));
+      assert.equal(seen.backwards, 0);
+    });
+
+    test("every effect, switched while it runs, never shows the room", async () => {
+      const effects = [
+        { type: "blur" },
+        { type: "color", rgb: "#c81e5a" },
+        { type: "image", src: "/material/plate.png" },
+        { type: "video", src: "/material/person.webm" },
+        { type: "transparent" },
+        { type: "blur", strength: 1, who: "nearest", lightWrap: 0.5, despill: true, softness: 0.8 },
+      ];
+      await page.evaluate(async (room) => (await kit.start(room, { effect: { type: "blur" } }, { width: 640, height: 360 }), kit.ready()), room);
+      for (const effect of [...effects, ...effects.reverse()]) {
+        const seen = await page.evaluate(async (effect) => {
+          await kit.background.setEffect(effect);
+          const { frames } = kit.background.stats();
+          await kit.until(() => kit.background.stats().frames > frames + 5 && kit.seen.length > 5);
+          return { ...kit.report(), fps: kit.background.stats().fps };
+        }, effect);
+        assert.ok(seen.frames > 3 && seen.stripes < DETAIL, `${JSON.stringify(effect)}: ${JSON.stringify(seen)}`);
+      }
+    });
+
+    test("off shows the camera, because it was asked for", async () => {
+      const seen = await page.evaluate(async (room) => {
+        await kit.start(room, { effect: { type: "off" } }, { width: 640, height: 360 });
+        await kit.ready();
+        kit.report();
+        await kit.until(() => kit.seen.length > 5);
+        return kit.report();
+      }, room);
+      assert.ok(seen.stripes > 100, JSON.stringify(seen));
+    });
+
+    test("a hidden page keeps going", async () => {
+      await page.evaluate(async (room) => (await kit.start(room, { effect: { type: "blur" } }, { width: 640, height: 360 }), kit.ready()), room);
+      const other = await browser.newPage();
+      await other.bringToFront();
+      const seen = await page.evaluate(async () => {
+        const { hidden } = document;
+        const before = kit.background.stats();
+        await kit.wait(4000);
+        return { hidden, frames: kit.background.stats().frames - before.frames, stripes: kit.report().stripes };
+      });
+      await other.close();
+      assert.ok(seen.hidden, "the page is hidden");
+      assert.ok(seen.frames > 40, `in 4 s, ${JSON.stringify(seen)}`);
+      assert.ok(seen.stripes < UNREADABLE);
+    });
+
+    test("a camera that changes its size", async () => {
+      const seen = await page.evaluate(async () => {
+        const canvas = Object.assign(document.createElement("canvas"), { width: 640, height: 360 });
+        const context = canvas.getContext("2d");
+        await kit.camera("striped");
+        const draw = setInterval(() => context.drawImage(kit.film, 0, 0, canvas.width, canvas.height), 33);
+        await kit.open({ effect: { type: "color", rgb: "#c81e5a" } });
+        kit.watch(await kit.background.process(canvas.captureStream(30).getVideoTracks()[0]));
+        await kit.ready();
+        const sizes = [];
+        for (const [width, height] of [[320, 180], [361, 641], [640, 360]]) {
+          Object.assign(canvas, { width, height });
+          const came = await kit.until(() => kit.seen.at(-1).width === width && kit.seen.at(-1).height === height && kit.seen.at(-1).shown > 0.05);
+          sizes.push(came);
+        }
+        clearInterval(draw);
+        return { sizes, stripes: kit.seen.filter(({ height }) => height < 400).reduce((most, { stripes }) => Math.max(most, stripes), 0) };
+      });
+      assert.deepEqual(seen.sizes, [true, true, true]);
+      assert.ok(seen.stripes < UNREADABLE, JSON.stringify(seen));
+    });
+
+    test("another network takes over without a gap, and the one before stays where it is missing", async () => {
+      const seen = await page.evaluate(async (room) => {
+        await kit.start(room, { effect: { type: "color" } }, { width: 640, height: 360 });
+        await kit.ready();
+        const failed = await kit.background.setModel("mediapipe:landscape").catch((error) => error.code);
+        const wrong = await kit.background.setModel("nothing").catch((error) => error.code);
+        kit.report();
+        await kit.until(() => kit.seen.length > 20);
+        await kit.background.setModel("livematte");
+        await kit.until(() => kit.seen.length > 40);
+        return { failed, wrong, model: kit.background.stats().model, ...kit.report() };
+      }, room);
+      assert.equal(seen.failed, "weights");
+      assert.equal(seen.wrong, "option");
+      assert.equal(seen.model, "livematte");
+      assert.ok(seen.stripes < UNREADABLE && seen.shownLeast > 0.1, JSON.stringify(seen));
+    });
+
+    test("options that are not ones are refused by name", async () => {
+      const codes = await page.evaluate(async () => {
+        const said = async (work) => {
+          try {
+            await work();
+            return "nothing";
+          } catch (error) {
+            return `${error.name} ${error.code}`;
+          }
+        };
+        const background = await kit.createBackground();
+        const effects = [{ type: "melt" }, { type: "blur", strength: 7 }, { type: "color", rgb: "red" }, { type: "image" }, { type: "image", src: "/missing.png" }, { type: "blur", who: "me" }, null];
+        const found = [];
+        for (const effect of effects) found.push(await said(() => background.setEffect(effect)));
+        found.push(await said(() => background.process(null)), await said(() => kit.createBackground({ renderer: "vulkan" })), await said(() => kit.createBackground({ assetBase: "/nowhere/" })));
+        background.stop();
+        background.stop();
+        found.push(await said(() => background.setEffect({ type: "blur" })));
+        return found;
+      });
+      assert.deepEqual(codes, [...["option", "option", "option", "option", "plate", "option", "option", "track", "option", "worker", "stopped"].map((code) => `LivematteError ${code}`)]);
+    });
+
+    test("fifty starts and stops leave nothing behind", async () => {
+      await page.evaluate(() => {
+        kit.live = { workers: 0, tracks: 0 };
+        const { Worker: Plain } = window;
+        window.Worker = class extends Plain {
+          constructor(...options) {
+            super(...options);
+            kit.live.workers++;
+          }
+          terminate() {
+            super.terminate();
+            kit.live.workers--;
+          }
+        };
+        kit.round = async (track) => {
+          const background = await kit.createBackground({ effect: { type: "blur" } });
+          const output = await background.process(track);
+          await background.loaded;
+          background.stop();
+          return output.readyState;
+        };
+      });
+      const memory = [];
+      for (const rounds of [10, 20, 20]) {
+        const states = await page.evaluate(async (rounds, room) => {
+          kit.track ??= await kit.camera(room, { width: 640, height: 360 });
+          const states = [];
+          for (let i = 0; i < rounds; i++) states.push(await kit.round(kit.track));
+          return [...new Set(states)];
+        }, rounds, room);
+        assert.deepEqual(states, ["ended"]);
+        await new Promise((resolve) => setTimeout(resolve, 1500));
+        memory.push(treeOf(browser.process().pid).rss_mb);
+      }
+      const left = await page.evaluate(() => ({ ...kit.live, camera: kit.track.readyState }));
+      assert.deepEqual(left, { workers: 0, tracks: 0, camera: "live" });
+      assert.ok(memory[2] - memory[0] < 120, `MB after 10, 30 and 50 rounds: ${memory}`);
+    });
+  });
+}
+
+test("the policy of these tests is the one that is documented", () => {
+  const page = readFileSync(new URL("../../docs/browser.md", import.meta.url), "utf8");
+  assert.ok(page.includes(POLICY));
+});

@@ -1,0 +1,45 @@
+/** Single frames: the same pixels as Python's, in every browser. */
+
+import assert from "node:assert/strict";
+import { after, before, describe, test } from "node:test";
+import { launch, NAMES, visit } from "./browsers.mjs";
+import { material } from "./material.mjs";
+import { serve } from "./server.mjs";
+
+/** Mean difference from Python's Session in code values; the engines differ, the kernels do not. */
+const MOST = 2;
+
+for (const name of NAMES) {
+  describe(name, () => {
+    let server, browser, page;
+
+    before(async () => {
+      server = await serve({ "/material": material() });
+      browser = await launch(name);
+      page = await visit(browser, `${server.url}/index.html`);
+    });
+
+    after(async () => {
+      await browser?.close();
+      await server?.close();
+    });
+
+    test("the kernels equal the golden vectors bit for bit", async () => {
+      const { run, faults } = await page.evaluate(() => kit.golden());
+      assert.deepEqual(faults, []);
+      assert.ok(Object.keys(run).length >= 15, JSON.stringify(run));
+    });
+
+    for (const format of ["I420", "NV12"]) {
+      test(`${format} frames come out as Python's Session gives them`, async () => {
+        const found = await page.evaluate((format) => kit.stills(format), format);
+        assert.ok(found.length >= 30);
+        for (const still of found) {
+          assert.ok(still.mean <= MOST, `${still.name}: ${still.mean.toFixed(2)} code values from Python`);
+          assert.equal(still.timestamp, 0, still.name);
+          assert.equal(still.planes, still.kind === "transparent" ? 4 : 3, still.name);
+        }
+      });
+    }
+  });
+}
