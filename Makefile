@@ -1,25 +1,29 @@
 # make demo    blur, replace and remove the background of a portrait and a clip; results in demo/
 # make test    everything CI runs
+# make web     the browser SDK in web/dist, and the web app for `livematte serve`
 # make wheels  wheels for Linux, macOS and Windows, and the source package, in dist/
 # make lock    remake requirements/*.txt from pyproject.toml
 # make clean   remove what was made, the virtual environment included
 #
-# Needed: Python 3.10+ with venv, make, a package registry; Node 20+ for the WebAssembly tests of `make test`.
+# Needed: Python 3.10+ with venv, make, package registries; Node 20+ for `make web` and `make test`.
 
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 KERNELS := $(wildcard kernels/*.c kernels/*.h kernels/*.py)
+WEB := web/build.mjs web/package.json web/tsconfig.json $(shell find web/src web/app -type f 2>/dev/null)
 
-.PHONY: demo test wheels lock clean
+.PHONY: demo test web wheels lock clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.package
 	$(BIN)/python scripts/demo
 
-test: $(VENV)/.test $(VENV)/.package
+test: $(VENV)/.test $(VENV)/.package web/dist/.built
 	PATH="$(abspath $(BIN)):$$PATH" scripts/check
+
+web: web/dist/.built
 
 wheels: $(VENV)/.test
 	PATH="$(abspath $(BIN)):$$PATH" scripts/wheels
@@ -28,7 +32,7 @@ lock: $(VENV)/.test
 	PATH="$(abspath $(BIN)):$$PATH" scripts/lock $(LOCK)
 
 clean:
-	rm -rf $(VENV) build dist demo src/livematte/kernels/lib .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) build dist demo web/dist web/node_modules src/livematte/web src/livematte/kernels/lib .pytest_cache .mypy_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/bin/python:
@@ -48,4 +52,12 @@ $(VENV)/.test: requirements/test.txt | $(VENV)/bin/python
 # In place; compiles the kernels again when they have changed.
 $(VENV)/.package: $(VENV)/.demo pyproject.toml hatch_build.py $(KERNELS)
 	$(PIP) --no-deps --no-build-isolation --no-index -e .
+	touch $@
+
+web/node_modules/.installed: web/package-lock.json
+	cd web && npm ci --silent
+	touch $@
+
+web/dist/.built: web/node_modules/.installed $(VENV)/.demo $(WEB) $(KERNELS)
+	cd web && npm run --silent check && node build.mjs --python "$(abspath $(BIN))/python"
 	touch $@

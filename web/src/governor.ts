@@ -18,7 +18,7 @@ export const LADDER: readonly Rung[] = [
   { name: "half-size", every: 3, refine: false, halfSize: true },
 ];
 
-/** Part of the time between two frames that p90 may take before a rung is given up. */
+/** Part of the time between two frames that p90 of the frames' times may take before a rung is given up. */
 const TOO_SLOW = 0.9;
 /** Part of it below which a better rung is tried. */
 const FAST = 0.55;
@@ -31,7 +31,7 @@ const UP_AFTER_MS = 3000;
 /** A rung that did not hold is tried again after twice the time, up to this. */
 const PATIENCE_MAX_MS = 48_000;
 /** A rung that held this long has proved itself: patience starts again. */
-const PROVED_MS = 10_000;
+const PROVED_MS = 60_000;
 const HISTORY = 32;
 const FEWEST_FRAMES = 8;
 /** Fewer than this in a second are chance. */
@@ -74,7 +74,7 @@ export class Governor {
     if (this.climbed && held_ms >= PROVED_MS) [this.patience_ms, this.climbed] = [UP_AFTER_MS, false];
     if (held_ms < DOWN_AFTER_MS || this.seen.length < FEWEST_FRAMES) return null;
 
-    const p90_ms = percentile(this.seen.map((frame) => frame.spent_ms), 0.9);
+    const p90_ms = percentile(cycles(this.seen.map((frame) => frame.spent_ms), this.rung.every), 0.9);
     const skips = this.seen.reduce((sum, frame) => sum + frame.skipped, 0);
     const dropping = skips >= FEWEST_DROPS && skips > TOO_MANY_DROPS * (skips + this.seen.length);
     if (this.index < LADDER.length - 1 && (p90_ms > TOO_SLOW * this.budget_ms || dropping)) {
@@ -99,6 +99,12 @@ export class Governor {
     if (this.history.length > HISTORY) this.history.shift();
     return change;
   }
+}
+
+/** Means over the frames that share one run of the network: a late one in three is caught up by the others. */
+function cycles(values: readonly number[], every: number): number[] {
+  const sums = values.slice(every - 1).map((_, i) => values.slice(i, i + every).reduce((sum, value) => sum + value, 0));
+  return sums.map((sum) => sum / every);
 }
 
 /** The value that a part of all values do not exceed; 0 of none. */

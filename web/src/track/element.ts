@@ -9,6 +9,7 @@ export class ElementFeed {
   private readonly element = document.createElement("video");
   private readonly visibility = (): void => this.follow();
   private busy = false;
+  private waiting = false; // a frame was presented meanwhile
   private skipped = 0;
   private stopped = false;
   private shown_s = -1;
@@ -45,6 +46,11 @@ export class ElementFeed {
   /** The worker's output of the frame before; null where nothing may be shown. */
   drawn(bitmap: ImageBitmap | null): void {
     this.busy = false;
+    this.show(bitmap);
+    if (this.waiting) this.take();
+  }
+
+  private show(bitmap: ImageBitmap | null): void {
     if (this.stopped || !bitmap) return bitmap?.close();
     const { canvas } = this.canvas;
     if (canvas.width !== bitmap.width || canvas.height !== bitmap.height) [canvas.width, canvas.height] = [bitmap.width, bitmap.height];
@@ -68,13 +74,15 @@ export class ElementFeed {
     this.post({ type: "tick", interval_ms: document.hidden ? 1000 / this.fps : 0 });
   }
 
-  /** Send the frame that is shown, unless the worker is busy: at most one is on its way. */
+  /** Send the frame that is shown. Only one is on its way: while the worker is busy, the newest one waits. */
   private take(): void {
     if (this.stopped || this.element.readyState < HTMLMediaElement.HAVE_CURRENT_DATA) return;
     if (this.busy) {
-      this.skipped++;
+      if (this.waiting) this.skipped++;
+      this.waiting = true;
       return;
     }
+    this.waiting = false;
     this.shown_s = this.element.currentTime;
     const frame = new VideoFrame(this.element);
     this.busy = true;

@@ -1,0 +1,145 @@
+/** The quality ladder: quick down, slow up, no oscillation. Time is a number here, not a clock. */
+
+import assert from "node:assert/strict";
+import { before, describe, test } from "node:test";
+import { createRequire } from "node:module";
+import { fileURLToPath } from "node:url";
+import { launch, NAMES, visit } from "./browsers.mjs";
+import { material } from "./material.mjs";
+import { serve } from "./server.mjs";
+import { busy } from "./hog.mjs";
+
+const FRAME_MS = 1000 / 30;
+let Governor, LADDER;
+
+before(async () => {
+  const esbuild = createRequire(new URL("../../web/package.json", import.meta.url))("esbuild");
+  const source = fileURLToPath(new URL("../../web/src/governor.ts", import.meta.url));
+  const { outputFiles } = await esbuild.build({ entryPoints: [source], bundle: true, format: "esm", write: false });
+  ({ Governor, LADDER } = await import(`data:text/javascript;base64,${Buffer.from(outputFiles[0].contents).toString("base64")}`));
+});
+
+/** Frames for so many seconds, each costing `spent(rung)` milliseconds; the changes that came of it. */
+function run(governor, seconds, spent, from_ms = 0, skipped = () => 0) {
+  const changes = [];
+  const end_ms = from_ms + 1000 * seconds;
+  for (let at_ms = from_ms; at_ms < end_ms; ) {
+    const lost = skipped(governor.rung);
+    const change = governor.observe(at_ms, spent(governor.rung), lost);
+    if (change) changes.push(change);
+    at_ms += FRAME_MS * (1 + lost);
+  }
+  return { changes, end_ms };
+}
+
+describe("the governor", () => {
+  test("leaves a device alone that keeps up", () => {
+    const governor = new Governor(FRAME_MS);
+    assert.deepEqual(run(governor, 60, () => 0.6 * FRAME_MS).changes, []);
+    assert.equal(governor.rung.name, "full");
+  });
+
+  test("goes down a rung within a second, and down the whole ladder within four", () => {
+    const governor = new Governor(FRAME_MS);
+    const { changes } = run(governor, 4, () => 1.5 * FRAME_MS);
+    assert.ok(changes[0].at_ms <= 1000, JSON.stringify(changes[0]));
+    assert.deepEqual(changes.map(({ rung }) => rung), LADDER.slice(1).map(({ name }) => name));
+    assert.match(changes[0].why, /^p90 50\.0 of 33\.3 ms$/);
+  });
+
+  test("goes down for skipped frames, too, but not for a single one", () => {
+    const governor = new Governor(FRAME_MS);
+    let frame = 0;
+    assert.deepEqual(run(governor, 20, () => 1, 0, () => (++frame % 40 ? 0 : 1)).changes, []);
+    const { changes } = run(governor, 1.5, () => 1, 20_000, () => 1);
+    assert.equal(changes[0].rung, "every-2nd");
+    assert.match(changes[0].why, /skipped/);
+  });
+
+  test("climbs back one rung at a time, after three quiet seconds each", () => {
+    const governor = new Governor(FRAME_MS);
+    const { end_ms } = run(governor, 4, () => 1.5 * FRAME_MS);
+    const { changes } = run(governor, 30, () => 0.2 * FRAME_MS, end_ms);
+    assert.equal(governor.rung.name, "full");
+    assert.equal(changes.length, LADDER.length - 1);
+    changes.slice(1).forEach(({ at_ms }, i) => assert.ok(at_ms - changes[i].at_ms >= 3000));
+  });
+
+  test("stays where it is between too slow and fast", () => {
+    const governor = new Governor(FRAME_MS);
+    const cost = { full: 1.2, "every-2nd": 0.7 };
+    const { changes } = run(governor, 120, ({ name }) => cost[name] * FRAME_MS);
+    assert.deepEqual(changes.map(({ rung }) => rung), ["every-2nd"]);
+  });
+
+  test("does not oscillate: a rung that does not hold is tried again ever less often", () => {
+    const governor = new Governor(FRAME_MS);
+    const cost = { full: 1.2, "every-2nd": 0.4 };
+    const { changes } = run(governor, 300, ({ name }) => cost[name] * FRAME_MS);
+    const climbs = changes.filter(({ rung }) => rung === "full").map(({ at_ms }) => at_ms);
+    const waits = climbs.slice(1).map((at_ms, i) => at_ms - climbs[i]);
+    waits.slice(1).forEach((wait_ms, i) => assert.ok(wait_ms >= 0.99 * waits[i], `${waits}`));
+    assert.ok(waits.at(-1) >= 48_000 && climbs.length <= 12, `${climbs}`);
+  });
+
+  test("keeps a short history", () => {
+    const governor = new Governor(FRAME_MS);
+    for (let i = 0, at_ms = 0; i < 200; i++) at_ms = run(governor, 60, () => (i % 2 ? 0.1 : 2) * FRAME_MS, at_ms).end_ms;
+    assert.equal(governor.history.length, 32);
+  });
+
+  test("judges a cycle of the network as a whole: a late frame is caught up by the others", () => {
+    const governor = new Governor(FRAME_MS);
+    let frame = 0;
+    const cost = ({ every }) => (every === 1 ? 1.3 : frame++ % every ? 0.1 : 1.1) * FRAME_MS;
+    const { changes } = run(governor, 60, cost);
+    assert.deepEqual(changes.map(({ rung }) => rung), ["every-2nd"]);
+  });
+
+  test("does nothing when it is switched off", () => {
+    const governor = new Governor(FRAME_MS, false);
+    assert.deepEqual(run(governor, 10, () => 9 * FRAME_MS).changes, []);
+  });
+});
+
+/** Contrast of the room's stripes in a corner; of the camera 180 and more. */
+const UNREADABLE = 6;
+
+for (const name of NAMES) {
+  test(`${name} beside programs that take the processor: down, up again, always covered`, async () => {
+    const folder = material();
+    const server = await serve({ "/material": folder });
+    const browser = await launch(name, { clip: `${folder}/striped.y4m` });
+    let hog;
+    try {
+      const page = await visit(browser, `${server.url}/index.html`);
+      const room = name === "chromium" ? "device" : "striped";
+      assert.ok(await page.evaluate(async (room) => (await kit.start(room, { effect: { type: "color", rgb: "#c81e5a" } }, { width: 640, height: 360 }), kit.ready()), room));
+      const usual = await page.evaluate(async () => (await kit.wait(5000), kit.background.stats().rung));
+      const index = LADDER.findIndex((rung) => rung.name === usual);
+      assert.ok(index < LADDER.length - 1, `this machine has no rung to give up: ${usual}`);
+      hog = busy();
+      const down = await page.evaluate(async (rungs) => {
+        kit.report();
+        const down = await kit.until(() => rungs.includes(kit.background.stats().rung), 60_000);
+        kit.report();
+        await kit.wait(4000);
+        return { down, ...kit.report(), stats: kit.background.stats(), events: kit.events.filter(({ type }) => type === "rung").length };
+      }, LADDER.slice(index + 1).map((rung) => rung.name));
+      hog.stop();
+      const up = await page.evaluate(async (rungs) => {
+        const up = await kit.until(() => rungs.includes(kit.background.stats().rung), 120_000);
+        return { up, ...kit.report(), stats: kit.background.stats() };
+      }, LADDER.slice(0, index + 1).map((rung) => rung.name));
+      assert.ok(down.down && down.events > 0, JSON.stringify(down));
+      assert.ok(down.frames > 20, `frames in 4 s: ${JSON.stringify(down)}`);
+      assert.ok(down.shownLeast > 0.1, "the person stays in the picture");
+      assert.ok(up.up, JSON.stringify(up));
+      assert.ok(Math.max(down.stripes, up.stripes) < UNREADABLE, `${down.stripes} ${up.stripes}`);
+    } finally {
+      hog?.stop();
+      await browser.close();
+      await server.close();
+    }
+  });
+}
