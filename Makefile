@@ -25,7 +25,7 @@ test: $(VENV)/.test $(VENV)/.package web/dist/.built
 
 web: web/dist/.built
 
-wheels: $(VENV)/.test
+wheels: $(VENV)/.test web/dist/.built
 	PATH="$(abspath $(BIN)):$$PATH" scripts/wheels
 
 lock: $(VENV)/.test

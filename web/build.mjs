@@ -49,7 +49,7 @@ if (existsSync(join(app, "index.html"))) {
   const site = join(dist, "app");
   mkdirSync(site, { recursive: true });
   await esbuild.build({ ...shared, entryPoints: [join(app, "app.ts")], format: "esm", outfile: join(site, "app.js") });
-  for (const name of readdirSync(app)) if (!name.endsWith(".ts")) cpSync(join(app, name), join(site, name), { recursive: true });
+  for (const name of readdirSync(app)) if (!/\.ts$|^tsconfig/.test(name)) cpSync(join(app, name), join(site, name), { recursive: true });
   cpSync(assets, join(site, "assets"), { recursive: true });
   rmSync(served, { recursive: true, force: true });
   cpSync(site, served, { recursive: true });

@@ -48,7 +48,7 @@ def test_version(livematte: Callable) -> None:
 
 
 def test_the_commands_of_the_design_are_there() -> None:
-    assert _app.commands()[:6] == ["blur", "replace", "remove", "matte", "models", "doctor"]
+    assert _app.commands()[:7] == ["blur", "replace", "remove", "matte", "serve", "models", "doctor"]
 
 
 @pytest.mark.parametrize("command", _app.commands())

@@ -144,9 +144,15 @@ def write_stills(folder: Path, picture: U8) -> None:
         ({"type": "blur", "strength": 0.2, "softness": 1}, Blur(0.2, softness=1.0)),
         ({"type": "blur", "who": "nearest"}, Blur(0.6, who="nearest")),
         ({"type": "color", "rgb": "#00b140"}, Color((0, 177, 64))),
-        ({"type": "color", "rgb": [200, 30, 90], "despill": False, "softness": 0}, Color((200, 30, 90), despill=False, softness=0.0)),
+        (
+            {"type": "color", "rgb": [200, 30, 90], "despill": False, "softness": 0},
+            Color((200, 30, 90), despill=False, softness=0.0),
+        ),
         ({"type": "image", "src": "/material/plate.png"}, Image(background)),
-        ({"type": "image", "src": "/material/plate.png", "lightWrap": 0.8, "despill": False}, Image(background, light_wrap=0.8, despill=False)),
+        (
+            {"type": "image", "src": "/material/plate.png", "lightWrap": 0.8, "despill": False},
+            Image(background, light_wrap=0.8, despill=False),
+        ),
         ({"type": "transparent"}, Transparent()),
         ({"type": "off"}, Off()),
     ]
@@ -160,7 +166,11 @@ def write_stills(folder: Path, picture: U8) -> None:
             planes = [*out.planes, *([out.alpha] if out.alpha is not None else [])]
             cases.append({"frame": name, "effect": effect, "planes": stored(planes)})
     inputs = {
-        name: {"matrix": frame.matrix.value, "fullRange": frame.range is ColorRange.FULL, "planes": stored(frame.planes)}
+        name: {
+            "matrix": frame.matrix.value,
+            "fullRange": frame.range is ColorRange.FULL,
+            "planes": stored(frame.planes),
+        }
         for name, frame in frames.items()
     }
     (folder / "stills.json").write_text(json.dumps({"frames": inputs, "cases": cases}), encoding="utf-8")

@@ -1,0 +1,265 @@
+/** The web app: a camera or a file, another background, on the person's own machine. It is an example of the SDK, too. */
+
+import { type Background, createBackground, type Effect, type ModelName, type RendererName } from "../src/index.js";
+import { Compare } from "./compare.js";
+import { type Choice, Gallery } from "./gallery.js";
+import { fillPanel } from "./panel.js";
+import { download, Recording, snapshot } from "./record.js";
+import { cameras, openCamera, openFile, type Source } from "./source.js";
+import { CAMERA_GONE, Told, wordsFor } from "./words.js";
+
+const STATS_EVERY_MS = 500;
+const MODELS: readonly [ModelName, string, string][] = [
+  ["livematte", "livematte", "models/livematte.tflite"],
+  ["mediapipe:landscape", "MediaPipe, landscape", "models/selfie_segmentation_landscape.tflite"],
+  ["mediapipe:general", "MediaPipe, general", "models/selfie_segmentation.tflite"],
+];
+
+const at = <E extends HTMLElement>(id: string): E => document.getElementById(id) as E;
+const button = (id: string): HTMLButtonElement => at(id);
+const input = (id: string): HTMLInputElement => at(id);
+
+const stage = at("stage");
+const after = at<HTMLVideoElement>("after");
+const cameraList = at<HTMLSelectElement>("cameras");
+const compare = new Compare(stage, at("before"), input("split"), button("compare"));
+const gallery = new Gallery(at("gallery"), (choice) => void choose(choice));
+
+let background: Background | null = null;
+let source: Source | null = null;
+let recording: Recording | null = null;
+let choice: Choice = { type: "blur" };
+let again: () => Promise<Source> = openCamera;
+let turn = 0; // of the newest start; older ones give up
+
+// ---- the picture
+
+type State = "empty" | "starting" | "running" | "failed";
+
+function show(state: State, message = ""): void {
+  stage.dataset.state = state;
+  at("message").textContent = message;
+  button("again").hidden = state !== "failed";
+  const running = state === "running" || state === "starting";
+  for (const id of ["record", "snapshot", "stop"]) button(id).disabled = !running;
+}
+
+/** Open a camera or a file and change its background; what ran before ends. */
+async function begin(open: () => Promise<Source>): Promise<void> {
+  const mine = ++turn;
+  again = open;
+  notice("");
+  await end();
+  show("starting", "Getting ready…");
+  try {
+    const opened = await open();
+    if (mine !== turn) return opened.stop();
+    source = opened;
+    background ??= listen(await createBackground({ effect: effect(), model: at<HTMLSelectElement>("model").value as ModelName, renderer: at<HTMLSelectElement>("renderer").value as RendererName, temporal: input("temporal").checked, governor: input("governor").checked }));
+    const output = await background.process(opened.track);
+    if (mine !== turn) return;
+    after.srcObject = new MediaStream([output]);
+    await after.play().catch(() => undefined);
+    compare.use(opened.track);
+    button("pause").hidden = opened.film === null;
+    button("pause").disabled = false;
+    await listCameras(opened);
+    if (background.stats().firstMatte_ms !== null) show("running");
+    else show("starting", "The network is getting ready. Until then everything is covered.");
+  } catch (thrown) {
+    if (mine === turn) await fail(thrown);
+  }
+}
+
+function listen(made: Background): Background {
+  made.addEventListener("ready", () => show("running"));
+  made.addEventListener("rung", ({ detail }) => notice(detail.rung === "full" ? "Full quality again." : `This machine is busy: ${detail.rung.replaceAll("-", " ")}.`));
+  made.addEventListener("ended", () => {
+    if (background === made && source && source.track.readyState === "ended") void fail(new Told(CAMERA_GONE));
+  });
+  made.addEventListener("error", ({ detail }) => {
+    if (background !== made) return;
+    if (detail.code === "worker") background = null;
+    if (["worker", "weights", "engine"].includes(detail.code)) void fail(detail);
+    else notice(wordsFor(detail));
+  });
+  return made;
+}
+
+async function fail(thrown: unknown): Promise<void> {
+  await end();
+  background?.stop();
+  background = null;
+  show("failed", wordsFor(thrown));
+}
+
+/** End the picture; a recording that runs is kept. */
+async function end(): Promise<void> {
+  await endRecording();
+  compare.use(null);
+  after.srcObject = null;
+  source?.stop();
+  source = null;
+  button("pause").hidden = true;
+}
+
+async function listCameras(opened: Source): Promise<void> {
+  const found = await cameras();
+  cameraList.disabled = found.length === 0;
+  const { deviceId } = opened.track.getSettings();
+  const options = found.map((device, i) => new Option(device.label || `Camera ${i + 1}`, device.deviceId, false, device.deviceId === deviceId));
+  if (opened.film || !found.some((device) => device.deviceId === deviceId)) options.unshift(new Option("not in use", "", false, true));
+  cameraList.replaceChildren(...options);
+}
+
+const notice = (text: string): void => void (at("notice").textContent = text);
+
+// ---- the background
+
+function effect(): Effect {
+  const number = (id: string): number => Number(input(id).value);
+  const look = { softness: number("softness"), lightWrap: number("light"), despill: input("despill").checked, who: input("nearest").checked ? "nearest" : "everyone" } as const;
+  if (choice.type === "blur") return { ...look, type: "blur", strength: number("strength") };
+  if (choice.type === "color") return { ...look, type: "color", rgb: input("color").value };
+  return { ...look, ...choice } as Effect;
+}
+
+async function choose(next: Choice): Promise<void> {
+  choice = next;
+  // what suits the kind of background, until the person says otherwise
+  input("despill").checked = !["blur", "off"].includes(next.type);
+  input("light").value = ["image", "video"].includes(next.type) ? "0.3" : "0";
+  await apply();
+}
+
+async function apply(): Promise<void> {
+  at("settings").dataset.type = choice.type;
+  stage.classList.toggle("transparent", choice.type === "transparent");
+  for (const output of document.querySelectorAll<HTMLOutputElement>("#settings output")) output.value = `${Math.round(100 * Number(input(output.htmlFor.value).value))} %`;
+  await background?.setEffect(effect()).catch((thrown: unknown) => notice(wordsFor(thrown)));
+}
+
+/** Settings that a running Background cannot change: make a new one. */
+async function restart(): Promise<void> {
+  background?.stop();
+  background = null;
+  if (source) await begin(again);
+}
+
+async function changeModel(): Promise<void> {
+  const model = at<HTMLSelectElement>("model").value as ModelName;
+  await background?.setModel(model).then(() => notice(""), (thrown: unknown) => notice(wordsFor(thrown)));
+}
+
+async function listModels(): Promise<void> {
+  const options = await Promise.all(
+    MODELS.map(async ([name, label, file]) => {
+      const there = await fetch(new URL(`assets/${file}`, document.baseURI), { method: "HEAD" }).then(({ ok }) => ok, () => false);
+      const option = new Option(there ? label : `${label} (livematte models pull ${name})`, name);
+      option.disabled = !there;
+      return option;
+    }),
+  );
+  at<HTMLSelectElement>("model").replaceChildren(...options);
+}
+
+// ---- what the picture is good for
+
+async function toggleRecording(): Promise<void> {
+  if (recording) return endRecording();
+  const stream = after.srcObject as MediaStream | null;
+  if (!stream) return;
+  try {
+    recording = new Recording([...stream.getVideoTracks(), ...(source?.sound ?? [])], (seconds, bytes) => {
+      at<HTMLOutputElement>("recorded").value = `${Math.floor(seconds / 60)}:${String(Math.floor(seconds) % 60).padStart(2, "0")} · ${(bytes / 1e6).toFixed(1)} MB`;
+    });
+    pressed("record", true, "Stop recording");
+  } catch (thrown) {
+    notice(wordsFor(thrown));
+  }
+}
+
+async function endRecording(): Promise<void> {
+  const running = recording;
+  recording = null;
+  if (!running) return;
+  pressed("record", false, "Record");
+  at<HTMLOutputElement>("recorded").value = "";
+  download(await running.stop());
+}
+
+function pressed(id: string, on: boolean, text?: string): void {
+  button(id).setAttribute("aria-pressed", String(on));
+  if (text) button(id).textContent = text;
+}
+
+function togglePause(): void {
+  const film = source?.film;
+  if (!film) return;
+  if (film.paused) void film.play();
+  else film.pause();
+  pressed("pause", !film.paused, film.paused ? "Pause" : "Play");
+}
+
+function toggleFigures(): void {
+  const panel = at<HTMLTableElement>("panel");
+  panel.hidden = !panel.hidden;
+  pressed("figures", !panel.hidden);
+  figures();
+}
+
+function figures(): void {
+  const panel = at<HTMLTableElement>("panel");
+  if (!panel.hidden) fillPanel(panel.tBodies[0] as HTMLTableSectionElement, source ? (background?.stats() ?? null) : null);
+}
+
+function take(files: FileList | null | undefined): void {
+  const [file] = files ?? [];
+  if (file) void begin(() => openFile(file));
+}
+
+// ---- wiring
+
+const clicks: Record<string, () => unknown> = {
+  "use-camera": () => begin(() => openCamera()),
+  again: () => begin(again),
+  open: () => input("file").click(),
+  "open-too": () => input("file").click(),
+  add: () => input("own").click(),
+  record: toggleRecording,
+  snapshot: async () => download(await snapshot(after)),
+  figures: toggleFigures,
+  pause: togglePause,
+  stop: () => end().then(() => show("empty", "Choose what to change the background of.")),
+};
+for (const [id, act] of Object.entries(clicks)) button(id).addEventListener("click", () => void act());
+
+input("file").addEventListener("change", () => (take(input("file").files), (input("file").value = "")));
+input("own").addEventListener("change", () => ([...(input("own").files ?? [])].forEach((file) => gallery.add(file)), (input("own").value = "")));
+cameraList.addEventListener("change", () => void (cameraList.value && begin(() => openCamera(cameraList.value))));
+for (const id of ["strength", "color", "softness", "light", "despill", "nearest"]) input(id).addEventListener("input", () => void apply());
+for (const id of ["renderer", "temporal", "governor"]) at(id).addEventListener("change", () => void restart());
+at("model").addEventListener("change", () => void changeModel());
+at("settings").addEventListener("submit", (event) => event.preventDefault());
+
+for (const type of ["dragover", "dragleave", "drop"] as const) {
+  document.addEventListener(type, (event) => {
+    event.preventDefault();
+    document.body.classList.toggle("dropping", type === "dragover");
+    if (type === "drop") take(event.dataTransfer?.files);
+  });
+}
+
+const KEYS: Record<string, string> = { r: "record", s: "snapshot", b: "compare", f: "figures" };
+document.addEventListener("keydown", (event) => {
+  const typing = event.target instanceof HTMLElement && event.target.matches("select, input[type=color]");
+  if (typing || event.ctrlKey || event.metaKey || event.altKey) return;
+  if (/^[1-9]$/.test(event.key)) return gallery.choose(Number(event.key));
+  const id = KEYS[event.key.toLowerCase()];
+  if (id && !button(id).disabled) button(id).click();
+});
+
+setInterval(figures, STATS_EVERY_MS);
+void listModels();
+void gallery.fill();
+void apply();
