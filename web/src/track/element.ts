@@ -27,7 +27,7 @@ export class ElementFeed {
     const { width = 640, height = 480 } = camera.getSettings();
     [canvas.width, canvas.height] = [width, height];
     this.canvas = canvas.getContext("bitmaprenderer") as ImageBitmapRenderingContext;
-    this.track = canvas.captureStream(fps).getVideoTracks()[0] as MediaStreamTrack;
+    this.track = canvas.captureStream().getVideoTracks()[0] as MediaStreamTrack;
     Object.assign(this.element, { muted: true, playsInline: true, srcObject: new MediaStream([camera]) });
   }
 
