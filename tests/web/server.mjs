@@ -17,16 +17,17 @@ export const POLICY = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval';
  * Serve the tests' pages, the built SDK below /livematte/ and more folders.
  * @param folders address -> folder, such as { "/material": "..." }.
  * @param cache value of Cache-Control; "no-store" where faults come and go.
+ * @param policy Content-Security-Policy.
  * @returns url, close(), and `faults`: address -> "404", "corrupt" or "html".
  */
-export async function serve(folders = {}, cache = "max-age=600") {
+export async function serve(folders = {}, cache = "max-age=600", policy = POLICY) {
   const places = { "/livematte": join(root, "web", "dist"), "/golden": join(root, "tests", "golden"), ...folders, "": join(here, "pages") };
   const faults = new Map();
   const server = createServer((request, response) => {
     const path = normalize(decodeURIComponent(new URL(request.url, "http://localhost").pathname));
     const prefix = Object.keys(places).find((place) => path.startsWith(`${place}/`));
     const file = join(places[prefix], path.slice(prefix.length));
-    const headers = { "content-security-policy": POLICY, "x-content-type-options": "nosniff", "cache-control": cache };
+    const headers = { "content-security-policy": policy, "x-content-type-options": "nosniff", "cache-control": cache };
     const fault = faults.get(path);
     if (fault === "404" || !isFile(file)) return response.writeHead(404, headers).end("not found");
     headers["content-type"] = TYPES[extname(file)] ?? "application/octet-stream";

@@ -24,12 +24,12 @@ const esbuild = createRequire(join(root, "web", "package.json"))("esbuild");
 
 const SIZES = {
   "720p30": { width: 1280, height: 720, fps: 30 },
-  "360p30": { width: 640, height: 360, fps: 30 },
+
   "360p60": { width: 640, height: 360, fps: 60 },
 };
 const CONTESTANTS = ["passthrough", "livematte", "livematte-mediapipe", "tasks-vision", "twilio", "livekit"];
 const WARM_MS = 4000;
-const START_LIMIT_MS = 40_000;
+const START_LIMIT_MS = 20_000;
 const FILES = ["@livekit/track-processors", "@mediapipe/tasks-vision", "@twilio/video-processors"];
 
 const { values: given } = parseArgs({
@@ -93,6 +93,7 @@ async function run(browserName, contestant, size, clip) {
     browser = await launch(browserName, { clip });
     versions[browserName] ??= (await browser.version()).replace("Headless", "");
     const page = await browser.newPage();
+    page.on("pageerror", (error) => (sample.said ??= String(error?.message ?? error).split("\n")[0]));
     const { width, height, fps } = SIZES[size];
     const places = { assets: `${url}/assets/`, vision: "/vision", livekitVision: "/livekit-vision", landscape: "/landscape.tflite", twilio: "/twilio" };
     const options = { width, height, fps, places };
@@ -115,7 +116,7 @@ async function run(browserName, contestant, size, clip) {
     sample.rss_mb = after.rss_mb;
     sample.figures = await page.evaluate(() => window.bench.figures());
   } catch (thrown) {
-    sample.failed = String(thrown?.message ?? thrown).split("\n")[0];
+    sample.failed = sample.said ?? String(thrown?.message ?? thrown).split("\n")[0];
   } finally {
     await browser?.close().catch(() => undefined);
   }
