@@ -135,7 +135,7 @@ def write_stills(folder: Path, picture: U8) -> None:
         "480p": i420(picture, ColorMatrix.BT601, ColorRange.LIMITED),
         "720p": i420(shape, ColorMatrix.BT709, ColorRange.LIMITED),
         "full range": i420(picture, ColorMatrix.BT601, ColorRange.FULL),
-        "odd": i420(picture[:361, :479], ColorMatrix.BT709, ColorRange.LIMITED),
+        "odd": i420(np.ascontiguousarray(picture[100:461, 90:569]), ColorMatrix.BT709, ColorRange.LIMITED),
     }
     background = plate()
     effects: list[tuple[dict[str, Any], Any]] = [

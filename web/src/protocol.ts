@@ -36,7 +36,7 @@ export type ToWorker =
   | { type: "backdrop"; frame: VideoFrame } // the next frame of a video effect
   | { type: "effect"; id: number; effect: EffectMessage }
   | { type: "model"; id: number; model: ModelName }
-  | { type: "fault"; what: "engine" | "renderer" | "worker"; frames: number } // for tests: fail for so many frames
+  | { type: "fault"; what: "engine" | "renderer" | "worker" | "context"; frames: number } // for tests: fail for so many frames
   | { type: "tick"; interval_ms: number } // 0 stops
   | { type: "halt" }; // the end of the track
 

@@ -126,7 +126,66 @@ export const kit = {
     background.stop();
     return found;
   },
+
+  /** The same stills by both renderers: mean difference in code values of RGB, alpha counted where there is one. */
+  async renderers(keep = false) {
+    const { frames } = await (await fetch("/material/stills.json")).json();
+    const stored = new Uint8Array(await (await fetch("/material/stills.bin")).arrayBuffer());
+    const src = new URL("/material/plate.png", location.href);
+    const effects = [
+      { type: "blur" },
+      { type: "blur", strength: 1, softness: 0 },
+      { type: "blur", strength: 0.1, softness: 1, lightWrap: 1 },
+      { type: "color", rgb: "#00b140" },
+      { type: "color", rgb: "#ffffff", despill: false, lightWrap: 0.6 },
+      { type: "image", src },
+      { type: "transparent" },
+      { type: "off" },
+    ];
+    const pair = {};
+    for (const renderer of ["cpu", "webgl"]) {
+      pair[renderer] = await kit.open({ temporal: false, governor: false, renderer });
+      await pair[renderer].loaded;
+    }
+    const found = [];
+    let timestamp = 0;
+    for (const effect of effects) {
+      for (const background of Object.values(pair)) await background.setEffect(effect);
+      for (const [name, rotation] of [["480p", 0], ["720p", 0], ["odd", 0], ["480p", 90], ["480p", 180], ["480p", 270]]) {
+        timestamp += 1e6;
+        const [cpu, webgl] = await Promise.all(Object.values(pair).map(async (background) => {
+          const plain = frameOf(stored, frames[name], timestamp, "I420");
+          const frame = rotation ? new VideoFrame(plain, { timestamp, rotation }) : plain;
+          const out = await background.probe({ type: "still", frame });
+          const shown = rgba(out);
+          const facts = { timestamp: out.timestamp - timestamp, rotation: out.rotation ?? 0, size: [out.displayWidth, out.displayHeight] };
+          out.close();
+          if (rotation) plain.close();
+          return { shown, ...facts };
+        }));
+        let sum = 0;
+        for (let i = 0; i < cpu.shown.data.length; i++) sum += Math.abs(cpu.shown.data[i] - webgl.shown.data[i]);
+        found.push({ name: `${name} turned by ${rotation}, ${JSON.stringify(effect)}`, mean: sum / (0.75 * cpu.shown.data.length), timestamp: webgl.timestamp, size: String(cpu.size) === String(webgl.size), rotations: [cpu.rotation, webgl.rotation], ...(keep ? { pictures: [cpu, webgl].map(({ shown }) => url(shown)) } : {}) });
+      }
+    }
+    for (const background of Object.values(pair)) background.stop();
+    return found;
+  },
 };
+
+/** A frame as the page shows it, upright. */
+function rgba(frame) {
+  const canvas = new OffscreenCanvas(frame.displayWidth, frame.displayHeight);
+  const context = canvas.getContext("2d");
+  context.drawImage(frame, 0, 0);
+  return context.getImageData(0, 0, canvas.width, canvas.height);
+}
+
+function url(image) {
+  const canvas = Object.assign(document.createElement("canvas"), { width: image.width, height: image.height });
+  canvas.getContext("2d").putImageData(image, 0, 0);
+  return canvas.toDataURL();
+}
 
 /** Look at one frame of the output. */
 function note(picture, width, height, timestamp) {

@@ -7,10 +7,7 @@
 
 import type { Desk } from "./desk.js";
 import { cellGrid, I420, LM_PLANE_BYTES, type Kernels, type Planes, ROUGH_CELLS } from "./kernels.js";
-import { type Matte, MAX_MATTE_AGE_US } from "./renderer.js";
-
-/** Reach of wrapped light as part of the shorter side. */
-const WRAP_OF_HEIGHT = 0.015;
+import { type Matte, MAX_MATTE_AGE_US, WRAP_OF_HEIGHT } from "./renderer.js";
 
 /** Whether a matte may be used for the frame of this time: made from it, or from one a little older. */
 export function fits(matte: Matte | null, timestamp_us: number): matte is Matte {

@@ -1,17 +1,11 @@
 /** Draws frames with the C kernels in WebAssembly: YUV planes from the camera to the output. */
 
-import { COVER_STRENGTH, GUIDED_EPSILON, GUIDED_RADIUS_PX, type Matte, type Painting, type Quality, type Renderer, type Size } from "./renderer.js";
+import { COVER_STRENGTH, GUIDED_EPSILON, GUIDED_RADIUS_PX, type Matte, type Painting, type Quality, type Renderer, RIM_OF_HEIGHT, SIGMA_OF_HEIGHT, type Size, STEEPEST_GAIN } from "./renderer.js";
 import { composite, fits } from "./composite.js";
 import { type Desk, layDesk } from "./desk.js";
 import { Backdrop } from "./backdrop.js";
 import { copyIn, exchangesSides, frameOf, shapeOf, type Shape, turn } from "./frames.js";
 import { cellGrid, I420, LM_PLANE_BYTES, type Kernels, type Planes, ROUGH_CELLS, SMOOTH_CELLS } from "./kernels.js";
-
-/** Standard deviation of the blur at strength 1, and reach of the rim, as parts of the shorter side. */
-const SIGMA_OF_HEIGHT = 0.05;
-const RIM_OF_HEIGHT = 0.012;
-/** Gain of alpha about one half at softness 0. */
-const STEEPEST_GAIN = 3.5;
 
 export class CpuRenderer implements Renderer {
   readonly name = "cpu";

@@ -21,7 +21,7 @@ interface Turned {
 /** All of a frame but its pixels. */
 export interface Shape {
   readonly size: Size; // of the visible pixels, as they are stored
-  readonly display: Size;
+  readonly display: Size; // as stored, too: before it is turned
   readonly colour: Colour;
   readonly colorSpace: VideoColorSpaceInit;
   readonly rotation: number; // degrees clockwise from the stored picture to the upright one
@@ -44,7 +44,7 @@ export function shapeOf(frame: VideoFrame): Shape {
   const colorSpace: VideoColorSpaceInit = yuv ? given : { primaries: "bt709", transfer: "bt709", matrix: "bt709", fullRange: false };
   return {
     size,
-    display: { width: frame.displayWidth, height: frame.displayHeight },
+    display: exchangesSides(rotation) ? { width: frame.displayHeight, height: frame.displayWidth } : { width: frame.displayWidth, height: frame.displayHeight },
     colour: ((bt709 ? 2 : 0) + (full ? 1 : 0)) as Colour,
     colorSpace,
     rotation,

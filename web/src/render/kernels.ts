@@ -101,6 +101,10 @@ export class Kernels {
     return new Float32Array(this.lm.memory.buffer, at, length) as Float32Array<ArrayBuffer>;
   }
 
+  shorts(at: number, length: number): Int16Array<ArrayBuffer> {
+    return new Int16Array(this.lm.memory.buffer, at, length) as Int16Array<ArrayBuffer>;
+  }
+
   /** Memory for planes of these sizes, and the structures that describe them. */
   planes(sizes: readonly Size[]): Planes {
     const bytes = sizes.reduce((sum, size) => sum + size.width * size.height, 0);

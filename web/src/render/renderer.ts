@@ -50,7 +50,7 @@ export interface Renderer {
   /**
    * Paint the frame that was read last.
    * @param matte null covers the frame: the plate alone, or for blur a fully blurred picture.
-   * @returns a new frame with the time, rotation and flip of the one that was read.
+   * @returns a new frame with the time of the one that was read, shown the same way up.
    */
   paint(matte: Matte | null, painting: Painting, quality: Quality): Promise<VideoFrame>;
 
@@ -59,6 +59,9 @@ export interface Renderer {
 
   /** Time of the parts of the last paint, in milliseconds. */
   readonly spent: { refine: number; effect: number; composite: number };
+
+  /** Make the graphics context fail, for tests. */
+  loseContext?(): void;
 
   /** Free everything; twice is fine. */
   close(): void;
@@ -70,6 +73,14 @@ export const MAX_MATTE_AGE_US = 200_000;
 /** Half window of the guided filter in pixels of the network's input, and its epsilon; src/livematte/refine/guided.py has the same. */
 export const GUIDED_RADIUS_PX = 2;
 export const GUIDED_EPSILON = 4e-3;
+
+/** Standard deviation of the blur at strength 1, reach of the rim and of wrapped light, as parts of the shorter side. */
+export const SIGMA_OF_HEIGHT = 0.05;
+export const RIM_OF_HEIGHT = 0.012;
+export const WRAP_OF_HEIGHT = 0.015;
+
+/** Gain of alpha about one half at softness 0. */
+export const STEEPEST_GAIN = 3.5;
 
 /** Strength of the blur where there is no person at all: such a picture must not be read. */
 export const COVER_STRENGTH = 0.6;

@@ -1,6 +1,255 @@
-import type { Renderer } from "./renderer.js";
+/** Draws frames with WebGL2: the same mathematics as the kernels (docs/spec), in RGB as browsers hand frames to the graphics card. */
 
-/** Null until there is one. */
-export async function openWebgl(): Promise<{ renderer: Renderer; rasteriser: string; software: boolean } | null> {
-  return null;
+import { LivematteError } from "../errors.js";
+import { fits } from "./composite.js";
+import { exchangesSides, shapeOf, type Shape } from "./frames.js";
+import { Backplate } from "./gl/backplate.js";
+import { readPixels } from "./gl/readback.js";
+import area from "./gl/area.frag";
+import cells from "./gl/cells.frag";
+import composite from "./gl/composite.frag";
+import fill from "./gl/fill.frag";
+import gauss from "./gl/gauss.frag";
+import light from "./gl/light.frag";
+import matteShader from "./gl/matte.frag";
+import { Stage, taps, type Target, type Uniform } from "./gl/stage.js";
+import { cellGrid, type Kernels, ROUGH_CELLS, SMOOTH_CELLS } from "./kernels.js";
+import { rasteriserOf } from "./rasteriser.js";
+import { COVER_STRENGTH, GUIDED_EPSILON, GUIDED_RADIUS_PX, type Matte, type Painting, type Quality, type Renderer, RIM_OF_HEIGHT, SIGMA_OF_HEIGHT, type Size, STEEPEST_GAIN, WRAP_OF_HEIGHT } from "./renderer.js";
+
+const WHOLE = [1, 1, 0, 0] as const;
+const ONE: Size = { width: 1, height: 1 };
+const FEW: Size = { width: 16, height: 16 };
+
+/** WebGL2 in this worker; null where there is none, or it cannot draw into float textures. */
+export async function openWebgl(kernels: Kernels): Promise<{ renderer: Renderer; rasteriser: string; software: boolean } | null> {
+  const canvas = new OffscreenCanvas(16, 16);
+  const gl = canvas.getContext("webgl2", { alpha: true, antialias: false, depth: false, premultipliedAlpha: true, preserveDrawingBuffer: false, powerPreference: "high-performance" });
+  if (!gl?.getExtension("EXT_color_buffer_float")) return null;
+  const { name, software } = rasteriserOf(gl);
+  return { renderer: new WebglRenderer(canvas, gl, kernels), rasteriser: name, software };
 }
+
+export class WebglRenderer implements Renderer {
+  readonly name = "webgl";
+  /** Milliseconds until the work is handed to the graphics card, not until it is done. */
+  readonly spent = { refine: 0, effect: 0, composite: 0 };
+  private readonly stage: Stage;
+  private readonly backplate: Backplate;
+  private shape: Shape | null = null;
+  private frame: Target | null = null;
+  private luma = new Float32Array(0);
+  private room: { size: Size; at: { guide: number; alpha: number; slope: number; offset: number; scratch: number } } | null = null;
+
+  constructor(
+    private readonly canvas: OffscreenCanvas,
+    private readonly gl: WebGL2RenderingContext,
+    private readonly kernels: Kernels,
+  ) {
+    this.stage = new Stage(gl);
+    this.backplate = new Backplate(gl);
+  }
+
+  async read(frame: VideoFrame, network: Size, quality: Quality): Promise<Float32Array> {
+    const { gl, stage } = this;
+    this.shape = null;
+    this.alive();
+    const shape = shapeOf(frame);
+    // browsers turn and mirror a frame while it becomes a texture: from here on it is upright
+    const size = upright(shape.size, shape);
+    const camera = stage.target("camera", size, "rgba8");
+    gl.bindTexture(gl.TEXTURE_2D, camera.texture);
+    gl.texSubImage2D(gl.TEXTURE_2D, 0, 0, 0, gl.RGBA, gl.UNSIGNED_BYTE, frame);
+    const half = { width: (size.width + 1) >> 1, height: (size.height + 1) >> 1 };
+    this.frame = quality.halfSize ? this.pass(area, stage.target("half", half, "rgba8"), { picture: camera.texture, target: [half.width, half.height] }) : camera;
+    const small = this.pass(area, stage.target("small", network, "rgba8"), { picture: this.frame.texture, target: [network.width, network.height] });
+    const pixels = await readPixels(gl, small);
+    this.alive();
+    const rgb = this.floats(pixels, shape, network);
+    this.shape = shape;
+    return rgb;
+  }
+
+  async paint(matte: Matte | null, painting: Painting, quality: Quality): Promise<VideoFrame> {
+    const { frame, shape, stage } = this;
+    if (!frame || !shape) throw new TypeError("paint() comes after read()");
+    this.shape = null; // one picture a frame
+    const started = performance.now();
+    const fitting = fits(matte, shape.timestamp_us) ? matte : null;
+    const alpha = this.refine(frame, shape, fitting, painting, quality);
+    const refined = performance.now();
+    const transparent = painting.type === "transparent";
+    const despill = painting.despill && fitting !== null;
+    const plate = this.plate(frame, alpha, painting, fitting);
+    const inputs: Record<string, Uniform> = { frame: frame.texture, alpha: alpha.texture, plate: plate.texture, cut: plate.cut, transparent, despill, wrap: 0 };
+    const rim = cellGrid(RIM_OF_HEIGHT * shorter(frame), ROUGH_CELLS);
+    inputs.room = despill ? this.filled("rim room", frame, alpha, rim, false).texture : alpha.texture;
+    inputs.person = despill ? this.filled("rim person", frame, alpha, rim, true).texture : alpha.texture;
+    inputs.light = painting.lightWrap > 0 ? this.light(frame, alpha, plate).texture : alpha.texture;
+    if (fitting) inputs.wrap = painting.lightWrap;
+    const painted = performance.now();
+    if (this.canvas.width !== frame.width || this.canvas.height !== frame.height) [this.canvas.width, this.canvas.height] = [frame.width, frame.height];
+    stage.draw(composite, null, frame, inputs);
+    this.alive();
+    const out = this.output(shape, transparent);
+    this.spent.refine = refined - started;
+    this.spent.effect = painted - refined;
+    this.spent.composite = performance.now() - painted;
+    return out;
+  }
+
+  setBackdrop(picture: ImageBitmap | VideoFrame | null): void {
+    this.backplate.show(picture);
+  }
+
+  /** Lose the context, as a driver that crashes does; for tests. */
+  loseContext(): void {
+    this.gl.getExtension("WEBGL_lose_context")?.loseContext();
+  }
+
+  close(): void {
+    this.shape = this.frame = null;
+    this.backplate.show(null);
+    this.stage.close();
+    this.loseContext();
+  }
+
+  /** Alpha of every pixel; 0 everywhere without a matte. */
+  private refine(frame: Target, shape: Shape, matte: Matte | null, painting: Painting, quality: Quality): Target {
+    const { gl, kernels, stage } = this;
+    const alpha = stage.target("alpha", frame, "r8", true);
+    if (!matte) {
+      gl.bindFramebuffer(gl.FRAMEBUFFER, alpha.framebuffer);
+      gl.clearColor(0, 0, 0, 0);
+      gl.clear(gl.COLOR_BUFFER_BIT);
+      return alpha;
+    }
+    const { size } = matte;
+    const count = size.width * size.height;
+    if (count !== this.luma.length) throw new LivematteError("renderer", `a matte of ${count} values for a picture of ${this.luma.length}`);
+    const values = new Float32Array(2 * count);
+    if (quality.refine) {
+      // at the network's size the kernel is quicker than a graphics card's passes and their latency
+      const at = this.memory(size);
+      kernels.floats(at.guide, count).set(this.luma);
+      kernels.floats(at.alpha, count).set(matte.alpha);
+      const gain = 1 + (STEEPEST_GAIN - 1) * (1 - painting.softness);
+      kernels.lm.lm_guided(at.guide, at.alpha, size.width, size.height, GUIDED_RADIUS_PX, GUIDED_EPSILON, gain, at.slope, at.offset, at.scratch);
+      const [slope, offset] = [kernels.shorts(at.slope, count), kernels.shorts(at.offset, count)];
+      for (let i = 0; i < count; i++) [values[2 * i], values[2 * i + 1]] = [(slope[i] as number) / 512, (offset[i] as number) / 512];
+    } else for (let i = 0; i < count; i++) values[2 * i + 1] = matte.alpha[i] as number;
+    const line = stage.target("line", size, "rg32f");
+    gl.bindTexture(gl.TEXTURE_2D, line.texture);
+    gl.texSubImage2D(gl.TEXTURE_2D, 0, 0, 0, size.width, size.height, gl.RG, gl.FLOAT, values);
+    const weights = lumaWeights(shape);
+    return this.pass(matteShader, alpha, { frame: frame.texture, line: line.texture, luma: weights });
+  }
+
+  private plate(frame: Target, alpha: Target, painting: Painting, matte: Matte | null): { texture: WebGLTexture; cut: readonly number[] } {
+    switch (painting.type) {
+      case "blur": {
+        // a picture that is nothing but blur must not be read, whatever strength was chosen behind a person
+        const anyone = matte?.alpha.some((value) => value > 0.01) ?? false;
+        const strength = anyone ? painting.strength : Math.max(painting.strength, COVER_STRENGTH);
+        const grid = cellGrid(strength * SIGMA_OF_HEIGHT * shorter(frame), SMOOTH_CELLS);
+        return { texture: this.filled("blur", frame, alpha, grid, false).texture, cut: WHOLE };
+      }
+      case "image":
+      case "video":
+        return this.backplate.cut(frame) ?? this.plain([0, 0, 0]);
+      case "off":
+        // asked for by name; a frame that must be covered is black even then
+        return matte ? { texture: frame.texture, cut: WHOLE } : this.plain([0, 0, 0]);
+      case "color":
+        return this.plain(painting.rgb);
+      case "transparent":
+        return this.plain([0, 0, 0]);
+    }
+  }
+
+  /** One pixel of this colour. */
+  private plain(rgb: readonly number[]): { texture: WebGLTexture; cut: readonly number[] } {
+    const { gl } = this;
+    const { texture } = this.stage.target("plain", ONE, "rgba8");
+    gl.bindTexture(gl.TEXTURE_2D, texture);
+    gl.texSubImage2D(gl.TEXTURE_2D, 0, 0, 0, 1, 1, gl.RGBA, gl.UNSIGNED_BYTE, Uint8Array.of(...rgb, 255));
+    return { texture, cut: WHOLE };
+  }
+
+  /** The room without the person, or the person without the room, blurred and complete. */
+  private filled(name: string, frame: Target, alpha: Target, { reduce, sigma }: { reduce: number; sigma: number }, person: boolean): Target {
+    const { stage } = this;
+    const size = grid(frame, reduce);
+    const sums = this.pass(cells, stage.target(`${name} sums`, size, "rgba16f"), { frame: frame.texture, alpha: alpha.texture, side: reduce, person });
+    const few = this.pass(area, stage.target(`${name} few`, FEW, "rgba16f"), { picture: sums.texture, target: [FEW.width, FEW.height] });
+    const mean = this.pass(area, stage.target(`${name} mean`, ONE, "rgba16f"), { picture: few.texture, target: [1, 1] });
+    const blurred = this.blur(name, sums, sigma);
+    return this.pass(fill, stage.target(name, size, "rgba8", true), { sums: blurred.texture, mean: mean.texture });
+  }
+
+  private light(frame: Target, alpha: Target, plate: { texture: WebGLTexture; cut: readonly number[] }): Target {
+    const { reduce, sigma } = cellGrid(WRAP_OF_HEIGHT * shorter(frame), ROUGH_CELLS);
+    const lit = this.pass(light, this.stage.target("light", grid(frame, reduce), "rgba16f", true), { plate: plate.texture, alpha: alpha.texture, cut: plate.cut, side: reduce });
+    return this.blur("light", lit, sigma);
+  }
+
+  /** Both directions of a Gauss, back into the texture it came from. */
+  private blur(name: string, picture: Target, sigma: number): Target {
+    const gaussian = taps(sigma);
+    const across = this.pass(gauss, this.stage.target(`${name} across`, picture, "rgba16f"), { picture: picture.texture, step_: [1, 0], ...gaussian });
+    return this.pass(gauss, picture, { picture: across.texture, step_: [0, 1], ...gaussian });
+  }
+
+  private pass(fragment: string, to: Target, uniforms: Record<string, Uniform>): Target {
+    this.stage.draw(fragment, to, to, uniforms);
+    return to;
+  }
+
+  private output(shape: Shape, alpha: boolean): VideoFrame {
+    const { width: displayWidth, height: displayHeight } = upright(shape.display, shape);
+    const duration = shape.duration_us === null ? {} : { duration: shape.duration_us };
+    const init = { timestamp: shape.timestamp_us, alpha: alpha ? "keep" : "discard", displayWidth, displayHeight, ...duration };
+    return new VideoFrame(this.canvas, init as VideoFrameInit);
+  }
+
+  /** RGB 0-1 of the small picture; its luma 0-255 is kept as the guide of the matte. */
+  private floats(pixels: Uint8Array, shape: Shape, { width, height }: Size): Float32Array {
+    const count = width * height;
+    const rgb = new Float32Array(3 * count);
+    if (this.luma.length !== count) this.luma = new Float32Array(count);
+    const [red, green, blue, black] = lumaWeights(shape) as [number, number, number, number];
+    for (let i = 0; i < count; i++) {
+      const [r, g, b] = [(pixels[4 * i] as number) / 255, (pixels[4 * i + 1] as number) / 255, (pixels[4 * i + 2] as number) / 255];
+      [rgb[3 * i], rgb[3 * i + 1], rgb[3 * i + 2]] = [r, g, b];
+      this.luma[i] = red * r + green * g + blue * b + black;
+    }
+    return rgb;
+  }
+
+  private memory(size: Size): { guide: number; alpha: number; slope: number; offset: number; scratch: number } {
+    if (this.room?.size.width !== size.width || this.room.size.height !== size.height) {
+      const { kernels } = this;
+      const count = size.width * size.height;
+      kernels.reset();
+      const [guide, alpha, slope, offset] = [4 * count, 4 * count, 2 * count, 2 * count].map((bytes) => kernels.take(bytes)) as [number, number, number, number];
+      const scratch = kernels.take(kernels.lm.lm_scratch_bytes(2 * size.width, 2 * size.height));
+      this.room = { size, at: { guide, alpha, slope, offset, scratch } };
+    }
+    return this.room.at;
+  }
+
+  private alive(): void {
+    if (this.gl.isContextLost()) throw new LivematteError("renderer", "the graphics context was lost");
+  }
+}
+
+/** Luma 0-255 of R, G, B 0-1, and black: the frame's own, so that edges are those the kernels see. */
+function lumaWeights({ colour }: Shape): readonly number[] {
+  const [red, blue] = colour & 2 ? [0.2126, 0.0722] : [0.299, 0.114];
+  const [range, black] = colour & 1 ? [255, 0] : [219, 16];
+  return [range * red, range * (1 - red - blue), range * blue, black];
+}
+
+const upright = ({ width, height }: Size, { rotation }: Shape): Size => (exchangesSides(rotation) ? { width: height, height: width } : { width, height });
+const grid = (size: Size, reduce: number): Size => ({ width: Math.ceil(size.width / reduce), height: Math.ceil(size.height / reduce) });
+const shorter = (size: Size): number => Math.min(size.width, size.height);

@@ -1,6 +1,7 @@
 /** Which renderer runs: the CPU's unless a real graphics card is there and was measured to be quicker. */
 
 import { LivematteError } from "../errors.js";
+import type { Kernels } from "../render/kernels.js";
 import type { Painting, Renderer, Size } from "../render/renderer.js";
 import { openWebgl } from "../render/webgl.js";
 import type { RendererName } from "../types.js";
@@ -13,9 +14,9 @@ const QUALITY = { refine: true, halfSize: false };
 const BLUR: Painting = { type: "blur", strength: 0.6, rgb: [0, 0, 0], lightWrap: 0, despill: false, softness: 0.3 };
 
 /** @throws LivematteError "unsupported": a renderer was asked for that is not there. */
-export async function chooseRenderer(wanted: RendererName | "auto", openCpu: () => Renderer): Promise<{ renderer: Renderer; why: string }> {
+export async function chooseRenderer(wanted: RendererName | "auto", openCpu: () => Renderer, openKernels: () => Promise<Kernels>): Promise<{ renderer: Renderer; why: string }> {
   if (wanted === "cpu") return { renderer: openCpu(), why: "asked for" };
-  const gl = await openWebgl().catch(() => null);
+  const gl = await openKernels().then(openWebgl).catch(() => null);
   if (wanted === "webgl") {
     if (!gl) throw new LivematteError("unsupported", 'there is no WebGL2 in workers here; use renderer: "auto"');
     return { renderer: gl.renderer, why: `asked for; ${gl.rasteriser}` };

@@ -40,7 +40,7 @@ class Host {
     const opened_ms = performance.now();
     const module = await Kernels.compile(options.assetBase);
     const [full, small] = await Promise.all([Kernels.open(module), Kernels.open(module)]);
-    const { renderer, why } = await chooseRenderer(options.renderer, () => new CpuRenderer(full));
+    const { renderer, why } = await chooseRenderer(options.renderer, () => new CpuRenderer(full), () => Kernels.open(module));
     const { effect } = options;
     const stages = { segmenter: null, renderer, painting: effect.painting, wishes: { who: effect.who, temporal: options.temporal } };
     const told = {
@@ -211,7 +211,9 @@ self.addEventListener("message", ({ data }: MessageEvent<ToWorker>) => {
     case "model":
       return void answer(data.id, async () => opened().setModel(data.model));
     case "fault":
-      return void (data.what === "worker" ? self.close() : host?.pipeline.fail(data.what, data.frames));
+      if (data.what === "worker") return self.close();
+      if (data.what === "context") return host?.pipeline.stages.renderer.loseContext?.();
+      return host?.pipeline.fail(data.what, data.frames);
     case "tick":
       clearInterval(timer);
       if (data.interval_ms > 0) timer = setInterval(() => tell({ type: "tick" }), data.interval_ms);

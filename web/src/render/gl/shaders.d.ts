@@ -1,0 +1,8 @@
+declare module "*.frag" {
+  const source: string;
+  export default source;
+}
+declare module "*.vert" {
+  const source: string;
+  export default source;
+}
