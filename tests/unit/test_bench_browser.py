@@ -1,4 +1,4 @@
-"""docs/bench-browser.md says what bench/results/browser.json holds."""
+"""docs/bench-browser.md says what web/bench/results.json holds."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).parents[2]
-RESULTS = ROOT / "bench" / "results" / "browser.json"
+RESULTS = ROOT / "web" / "bench" / "results.json"
 FIGURES = ("fps", "cpu_ms", "main_percent", "first_warm_ms", "first_cold_ms", "rss_mb", "load")
 
 

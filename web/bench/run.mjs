@@ -1,7 +1,7 @@
 // livematte beside its peers, in real browsers, without a graphics card.
 //
 //     npm ci && node run.mjs [--only livematte,twilio] [--browser chromium,firefox] [--size 720p30]
-//                            [--seconds 10] [--rounds 3] [--out ../../bench/results/browser.json]
+//                            [--seconds 10] [--rounds 3] [--out results.json]
 //
 // Every contestant blurs the same clip from a fake camera; its output plays in a video element. Counted is the
 // processor time of all the browser's processes between two moments, for each frame that was shown. Rounds are
@@ -24,7 +24,6 @@ const esbuild = createRequire(join(root, "web", "package.json"))("esbuild");
 
 const SIZES = {
   "720p30": { width: 1280, height: 720, fps: 30 },
-
   "360p60": { width: 640, height: 360, fps: 60 },
 };
 const CONTESTANTS = ["passthrough", "livematte", "livematte-mediapipe", "tasks-vision", "twilio", "livekit"];
@@ -39,7 +38,7 @@ const { values: given } = parseArgs({
     size: { type: "string", default: Object.keys(SIZES).join() },
     seconds: { type: "string", default: "10" },
     rounds: { type: "string", default: "3" },
-    out: { type: "string", default: join(root, "bench", "results", "browser.json") },
+    out: { type: "string", default: join(here, "results.json") },
   },
 });
 const chosen = (name, known) => {

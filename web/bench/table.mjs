@@ -1,9 +1,9 @@
-// The table of docs/bench-browser.md from bench/results/browser.json: `node table.mjs` prints it, `--write` puts it there.
+// The table of docs/bench-browser.md from results.json: `node table.mjs` prints it, `--write` puts it there.
 
 import { readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 
-const RESULTS = new URL("../../bench/results/browser.json", import.meta.url);
+const RESULTS = new URL("results.json", import.meta.url);
 const DOC = new URL("../../docs/bench-browser.md", import.meta.url);
 const NAMES = {
   passthrough: "the camera alone",
