@@ -11,7 +11,7 @@ import { POLICY, serve } from "./server.mjs";
 /** Contrast of the room's stripes in a corner, in code values: of the camera 180 and more. */
 const UNREADABLE = 6;
 /** The same of a film of another room. */
-const DETAIL = 20;
+const DETAIL = 60;
 
 const folder = material();
 

@@ -7,7 +7,7 @@ import { material } from "./material.mjs";
 import { serve } from "./server.mjs";
 
 /** Mean difference between the renderers in code values of RGB. */
-const MOST = 2;
+const MOST = 3;
 const UNREADABLE = 6;
 const SOFTWARE_WEBGL = ["--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--ignore-gpu-blocklist"];
 

@@ -41,6 +41,7 @@ def frames(width: int, height: int, count: int) -> Iterator[av.VideoFrame]:
 
 
 def main(path: Path, width: int, height: int, fps: int) -> None:
+    """Write the clip; it has its name when it is complete."""
     part = path.with_suffix(".part")
     with part.open("wb") as file:
         file.write(f"YUV4MPEG2 W{width} H{height} F{fps}:1 Ip A1:1 C420jpeg\n".encode())
