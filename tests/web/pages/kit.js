@@ -164,7 +164,9 @@ export const kit = {
           return { shown, ...facts };
         }));
         let sum = 0;
-        for (let i = 0; i < cpu.shown.data.length; i++) sum += Math.abs(cpu.shown.data[i] - webgl.shown.data[i]);
+        // colours count by their alpha: under a faint one a canvas keeps few digits of them
+        const weighed = ({ data }, i) => (i % 4 === 3 ? data[i] : (data[i] * data[i | 3]) / 255);
+        for (let i = 0; i < cpu.shown.data.length; i++) sum += Math.abs(weighed(cpu.shown, i) - weighed(webgl.shown, i));
         found.push({ name: `${name} turned by ${rotation}, ${JSON.stringify(effect)}`, mean: sum / (0.75 * cpu.shown.data.length), timestamp: webgl.timestamp, size: String(cpu.size) === String(webgl.size), rotations: [cpu.rotation, webgl.rotation], ...(keep ? { pictures: [cpu, webgl].map(({ shown }) => url(shown)) } : {}) });
       }
     }
