@@ -1,10 +1,23 @@
-/** Programs that take all of the processor. */
+/** Programs that take the processor from the browser. */
 
 import { spawn } from "node:child_process";
 import { availableParallelism } from "node:os";
 
-/** Start more of them than there are cores; stop() ends them. */
-export function busy(programs = 12 * availableParallelism()) {
-  const running = Array.from({ length: programs }, () => spawn(process.execPath, ["-e", "for (;;);"], { stdio: "ignore" }));
-  return { stop: () => running.forEach((program) => program.kill("SIGKILL")) };
+const EVERY_MS = 500;
+const MOST = 12 * availableParallelism();
+
+/** Start a program every half second, until enough() is called; stop() ends them all. */
+export function busy() {
+  const running = [];
+  const more = () => {
+    if (running.length < MOST) running.push(spawn(process.execPath, ["-e", "for (;;);"], { stdio: "ignore" }));
+  };
+  const timer = setInterval(more, EVERY_MS);
+  return {
+    enough: () => clearInterval(timer),
+    stop: () => {
+      clearInterval(timer);
+      running.splice(0).forEach((program) => program.kill("SIGKILL"));
+    },
+  };
 }

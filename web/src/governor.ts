@@ -33,6 +33,7 @@ const PATIENCE_MAX_MS = 48_000;
 /** A rung that held this long has proved itself: patience starts again. */
 const PROVED_MS = 60_000;
 const HISTORY = 32;
+/** Of the camera, processed or skipped: fewer say nothing. */
 const FEWEST_FRAMES = 8;
 /** Fewer than this in a second are chance. */
 const FEWEST_DROPS = 4;
@@ -72,10 +73,10 @@ export class Governor {
     while (this.seen.length && (this.seen[0] as { at_ms: number }).at_ms < at_ms - WINDOW_MS) this.seen.shift();
     const held_ms = at_ms - this.since_ms;
     if (this.climbed && held_ms >= PROVED_MS) [this.patience_ms, this.climbed] = [UP_AFTER_MS, false];
-    if (held_ms < DOWN_AFTER_MS || this.seen.length < FEWEST_FRAMES) return null;
+    const skips = this.seen.reduce((sum, frame) => sum + frame.skipped, 0);
+    if (held_ms < DOWN_AFTER_MS || skips + this.seen.length < FEWEST_FRAMES) return null;
 
     const p90_ms = percentile(cycles(this.seen.map((frame) => frame.spent_ms), this.rung.every), 0.9);
-    const skips = this.seen.reduce((sum, frame) => sum + frame.skipped, 0);
     const dropping = skips >= FEWEST_DROPS && skips > TOO_MANY_DROPS * (skips + this.seen.length);
     if (this.index < LADDER.length - 1 && (p90_ms > TOO_SLOW * this.budget_ms || dropping)) {
       if (this.climbed) this.patience_ms = Math.min(2 * this.patience_ms, PATIENCE_MAX_MS);
