@@ -130,8 +130,8 @@ for (const name of NAMES) {
       hog.enough();
       const down = await page.evaluate(async () => {
         kit.report();
-        await kit.wait(4000);
-        return { ...kit.report(), stats: kit.background.stats(), events: kit.events.filter(({ type }) => type === "rung").length };
+        const going = await kit.until(() => kit.seen.length >= 40);
+        return { going, ...kit.report(), stats: kit.background.stats(), events: kit.events.filter(({ type }) => type === "rung").length };
       });
       hog.stop();
       const up = await page.evaluate(async (rungs) => {
@@ -139,7 +139,7 @@ for (const name of NAMES) {
         return { up, ...kit.report(), stats: kit.background.stats() };
       }, LADDER.slice(0, index + 1).map((rung) => rung.name));
       assert.ok(slower && down.events > 0, JSON.stringify(down));
-      assert.ok(down.frames >= 8, `the picture stands still: ${JSON.stringify(down)}`);
+      assert.ok(down.going, `the picture stands still: ${JSON.stringify(down)}`);
       assert.ok(down.shownLeast > 0.1, "the person stays in the picture");
       assert.ok(up.up, JSON.stringify(up));
       assert.ok(Math.max(down.stripes, up.stripes) < UNREADABLE, `${down.stripes} ${up.stripes}`);

@@ -10,7 +10,8 @@ const MOST = 12 * availableParallelism();
 export function busy() {
   const running = [];
   const more = () => {
-    if (running.length < MOST) running.push(spawn(process.execPath, ["-e", "for (;;);"], { stdio: "ignore" }));
+    // each in a session of its own: Linux shares the processor out to sessions, not to programs
+    if (running.length < MOST) running.push(spawn(process.execPath, ["-e", "for (;;);"], { stdio: "ignore", detached: true }));
   };
   const timer = setInterval(more, EVERY_MS);
   return {
