@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -70,7 +71,9 @@ def command(
     with shown(job.recipe.steps) as (report, reading):
         outcome = train(job, report, reading)
     figures = {"step": outcome.step, "steps": outcome.steps, **{f"dev_{k}": v for k, v in outcome.figures.items()}}
-    if json_:
+    if os.environ.get("RANK", "0") != "0":  # under torchrun one process speaks for all
+        pass
+    elif json_:
         typer.echo(json.dumps(figures))
     elif outcome.signum is None:
         typer.echo(f"{out / 'weights.pt'}  {outcome.step} steps{_figures(outcome.figures)}")
