@@ -31,6 +31,10 @@ FOURIER_BAND = 0.03
 colour of large areas, no shapes."""
 
 
+COARSE = 0.3
+"""Part of the noisy pictures whose grain is two pixels wide."""
+
+
 class Random:
     """Draws on the batch's device.
 
@@ -160,15 +164,14 @@ def swap_amplitudes(batch: Tensor, other: Tensor, random: Random) -> Tensor:
     """
     ours, theirs = torch.fft.rfft2(batch[:, :3]), torch.fft.rfft2(other[:, :3])
     height, width = batch.shape[2:]
-    rows = max(1, round(height * FOURIER_BAND))
-    columns = max(1, round(width * FOURIER_BAND))
-    band = torch.zeros(ours.shape[2:], device=batch.device)
-    band[:rows, :columns] = 1
-    band[-rows + 1 or height :, :columns] = 1
-    part = band * random.uniform(len(batch), 0.2, 0.6)
-    amplitude = torch.lerp(ours.abs(), theirs.abs(), part)
-    swapped = torch.fft.irfft2(torch.polar(amplitude, ours.angle()), s=(height, width))
-    return torch.cat([swapped.clamp(0, 1), batch[:, 3:]], 1)
+    rows, columns = max(1, round(height * FOURIER_BAND)), max(1, round(width * FOURIER_BAND))
+    part = random.uniform(len(batch), 0.2, 0.6)
+    for band in (slice(0, rows), slice(height - rows + 1, height)):  # low frequencies of both signs
+        mine, other_one = ours[:, :, band, :columns], theirs[:, :, band, :columns]
+        ratio = other_one.abs() / mine.abs().clamp_min(1e-3)
+        ours[:, :, band, :columns] = mine * torch.lerp(torch.ones_like(ratio), ratio, part)
+    swapped = torch.fft.irfft2(ours, s=(height, width))
+    return torch.cat([swapped.clamp_(0, 1), batch[:, 3:]], 1)
 
 
 def occlude(batch: Tensor, random: Random) -> Tensor:
@@ -192,15 +195,20 @@ def occlude(batch: Tensor, random: Random) -> Tensor:
 
 
 def colour(rgb: Tensor, random: Random) -> Tensor:
-    """White balance, brightness, contrast, saturation and gamma of another camera."""
-    count = len(rgb)
-    balance = torch.cat([random.uniform(count, 0.85, 1.15) for _ in range(3)], 1)
-    rgb = rgb * balance * random.uniform(count, 0.7, 1.35)
-    mean = rgb.mean((1, 2, 3), keepdim=True)
-    rgb = (rgb - mean) * random.uniform(count, 0.7, 1.3) + mean
-    grey = _luma(rgb)
-    rgb = grey + (rgb - grey) * random.uniform(count, 0.3, 1.5)
-    return rgb.clamp(1e-4, 1).pow(torch.exp(random.uniform(count, -0.35, 0.35)))
+    """White balance, brightness, contrast, saturation and gamma of another camera.
+
+    All but gamma are one 3x3 matrix and an offset for each picture.
+    """
+    count, _, height, width = rgb.shape
+    balance = torch.cat([random.uniform(count, 0.85, 1.15) for _ in range(3)], 1) * random.uniform(count, 0.7, 1.35)
+    contrast, saturation = random.uniform(count, 0.7, 1.3), random.uniform(count, 0.3, 1.5)
+    mean = (rgb.mean((2, 3), keepdim=True) * balance).mean(1, keepdim=True)
+    offset = (mean * (1 - contrast)).expand(count, 3, 1, 1)
+    luma = torch.tensor(LUMA, device=rgb.device).expand(3, 3)
+    one = torch.eye(3, device=rgb.device)
+    matrix = contrast[..., 0] * torch.lerp(luma, one, saturation[..., 0]) * balance[..., 0].transpose(1, 2)
+    mixed = torch.baddbmm(offset[..., 0], matrix, rgb.reshape(count, 3, -1)).view(count, 3, height, width)
+    return mixed.clamp_(1e-4, 1).pow_(torch.exp(random.uniform(count, -0.35, 0.35)))
 
 
 def dark(rgb: Tensor, random: Random) -> Tensor:
@@ -211,11 +219,13 @@ def dark(rgb: Tensor, random: Random) -> Tensor:
 
 
 def noise(rgb: Tensor, random: Random) -> Tensor:
-    """Grain of a sensor, at times coarse as after a denoiser."""
+    """Grain of a sensor; of some, coarse as after a denoiser."""
     grain = random.normal(rgb)
-    coarse = interpolate(random.normal(rgb[:, :, ::2, ::2]), size=rgb.shape[2:], mode="bilinear", align_corners=False)
-    grain = torch.where(random.uniform(len(rgb), 0, 1) < 0.3, coarse, grain)
-    return (rgb + grain * random.uniform(len(rgb), 0.005, 0.06)).clamp(0, 1)
+    rows = random.rows(len(rgb), COARSE)
+    if len(rows):
+        small = grain[rows][:, :, ::2, ::2]
+        grain[rows] = interpolate(small, size=rgb.shape[2:], mode="bilinear", align_corners=False)
+    return grain.mul_(random.uniform(len(rgb), 0.005, 0.06)).add_(rgb).clamp_(0, 1)
 
 
 def blur(rgb: Tensor, random: Random) -> Tensor:

@@ -25,6 +25,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import torch
@@ -445,7 +446,16 @@ def _signals() -> Iterator[list[int]]:
     if threading.current_thread() is not threading.main_thread():
         yield came
         return
-    before = {n: signal.signal(n, lambda signum, frame: came.append(signum)) for n in numbers}
+
+    def note(signum: int, frame: FrameType | None) -> None:
+        came.append(signum)
+        for number, handler in before.items():  # a second one is not waited for
+            signal.signal(number, handler)
+
+    before = {number: signal.getsignal(number) for number in numbers}
+    for number in numbers:
+        if before[number] is not signal.SIG_IGN:  # `nohup` stays in force
+            signal.signal(number, note)
     try:
         yield came
     finally:
