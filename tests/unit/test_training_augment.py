@@ -7,6 +7,7 @@ from dataclasses import fields, replace
 import pytest
 
 torch = pytest.importorskip("torch")
+torch.set_num_threads(1)  # two threads wait for each other by the second where other programs want the cores
 
 from livematte.training import augment as aug  # noqa: E402
 from livematte.training.recipe import Augment  # noqa: E402

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
+torch.set_num_threads(1)  # two threads wait for each other by the second where other programs want the cores
 
 from livematte._errors import OptionError, SourceError  # noqa: E402
 from livematte._frame import Size  # noqa: E402

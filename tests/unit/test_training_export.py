@@ -14,6 +14,7 @@ import pytest
 import livematte
 
 torch = pytest.importorskip("torch")
+torch.set_num_threads(1)  # two threads wait for each other by the second where other programs want the cores
 
 from livematte import cli  # noqa: E402
 from livematte._errors import MissingExtra, OptionError, WeightsError  # noqa: E402

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 torch = pytest.importorskip("torch")
+torch.set_num_threads(1)  # two threads wait for each other by the second where other programs want the cores
 
 from livematte.training import losses as ls  # noqa: E402
 from livematte.training.recipe import Loss  # noqa: E402

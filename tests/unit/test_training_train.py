@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
+torch.set_num_threads(1)  # two threads wait for each other by the second where other programs want the cores
 
 from livematte import cli  # noqa: E402
 from livematte._errors import LivematteError, OptionError, WeightsError  # noqa: E402
@@ -70,7 +71,7 @@ def recipe(tmp_path: Path) -> Recipe:
 @pytest.fixture
 def job(recipe: Recipe, people: Path, tmp_path: Path) -> Job:
     out, cache = tmp_path / "run", tmp_path / "cache"
-    return Job(recipe=recipe, folders=(Folder(people),), out=out, cache=cache, device="cpu", threads=2)
+    return Job(recipe=recipe, folders=(Folder(people),), out=out, cache=cache, device="cpu", threads=1)
 
 
 def held(out: Path) -> dict[str, Any]:
@@ -167,6 +168,8 @@ def test_a_size_or_network_that_cannot_be(job: Job) -> None:
         train(replace(job, recipe=replace(job.recipe, stages=(bad,))))
     with pytest.raises(OptionError, match="there are fast, base"):
         train(replace(job, recipe=replace(job.recipe, net="huge")))
+    with pytest.raises(OptionError, match="pass --init"):
+        train(replace(job, recipe=replace(job.recipe, net="init")))
 
 
 def test_the_learning_rate_goes_up_and_down() -> None:

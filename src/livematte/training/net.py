@@ -47,10 +47,10 @@ class NetConfig:
     stem: int = 16
     channels: tuple[int, int, int] = (32, 48, 96)
     blocks: tuple[int, int, int] = (1, 3, 6)
-    expand: tuple[int, int, int] = (2, 3, 4)
+    expand: tuple[float, float, float] = (2, 3, 4)
     kernel: tuple[int, int, int] = (3, 3, 5)
     decoder: tuple[int, int, int] = (32, 32, 16)
-    decoder_expand: int = 2
+    decoder_expand: float = 2
     dense: bool = True
 
     def scaled(self, width: float = 1.0, depth: float = 1.0) -> NetConfig:
@@ -121,9 +121,9 @@ class Depthwise(nn.Conv2d):
 class Residual(nn.Module):
     """An inverted residual: 1x1 wider, depthwise, 1x1 back; added to its input where that fits."""
 
-    def __init__(self, inputs: int, outputs: int, expand: int, kernel: int = 3, stride: int = 1) -> None:
+    def __init__(self, inputs: int, outputs: int, expand: float, kernel: int = 3, stride: int = 1) -> None:
         super().__init__()
-        hidden = inputs * expand
+        hidden = _round(inputs * expand)
         self.b = nn.Sequential(
             _conv(inputs, hidden, 1),
             _conv(hidden, hidden, kernel, stride, groups=hidden),

@@ -126,7 +126,7 @@ class Recipe:
     """Everything that decides the weights but the pictures.
 
     Args:
-        net: a name of `net.CONFIGS`.
+        net: a name of `net.CONFIGS`, or `init` for the shape of the weights it starts from.
         stages: one after the other.
         seed: of every random number.
         width, depth: multipliers of the network.

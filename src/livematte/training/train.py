@@ -14,18 +14,13 @@ A run is a folder:
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import math
-import os
-import signal
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import torch
@@ -40,9 +35,13 @@ from livematte.training import checkpoint, data
 from livematte.training.augment import augment
 from livematte.training.data import Folder, Pool
 from livematte.training.losses import consistency, losses
-from livematte.training.net import CONFIGS, Net, check_size, load_weights, multiply_adds
+from livematte.training.net import CONFIGS, Net, NetConfig, check_size, load_weights, multiply_adds
+from livematte.training.processes import joined, signals
 from livematte.training.recipe import Recipe, Stage
 from livematte.training.validate import Validation
+
+INIT = "init"
+"""Name of the network whose shape is that of the weights it starts from."""
 
 LOG_STEPS = 50
 """Steps whose mean makes a line of the log."""
@@ -137,7 +136,8 @@ def train(job: Job, report: Report | None = None, reading: data.Progress | None 
         WeightsError: weights that do not fit the recipe.
         LivematteError: the loss is no longer finite.
     """
-    with _processes(job) as (device, rank, world), _signals() as stop:
+    with joined(job.device, job.threads) as (device, rank, world), signals() as stop:
+        job.out.mkdir(parents=True, exist_ok=True)
         for stage in job.recipe.stages:
             for size in stage.sizes:
                 check_size(*size)
@@ -312,6 +312,7 @@ class _Run:
         job, state = self._job, self._state
         held = {
             "recipe": asdict(job.recipe),
+            "config": asdict(state.net.config),
             "step": state.step,
             "best_iou": state.best_iou,
             "net": state.net.state_dict(),
@@ -364,13 +365,10 @@ def average(averaged: Net, net: Net, keep: float) -> None:
 def _start(job: Job, device: torch.device) -> State:
     """Networks and optimiser as the job or its checkpoint has them."""
     recipe = job.recipe
-    if recipe.net not in CONFIGS:
-        raise OptionError(f"no network {recipe.net!r}: there are {', '.join(CONFIGS)}")
-    config = CONFIGS[recipe.net].scaled(recipe.width, recipe.depth)
     held = checkpoint.load(job.out, job.resume)
     torch.manual_seed(recipe.seed)  # the only draw outside of a step: the noise that weights start from
-    net = load_weights(job.init, config) if job.init and held is None else Net(config)
-    averaged = Net(config)
+    net = _begin(recipe, job.init) if held is None else Net(NetConfig(**held["config"]))
+    averaged = Net(net.config)
     averaged.load_state_dict(net.state_dict())
     averaged.requires_grad_(False).eval()
     net, averaged = (_channels_last(n.to(device)) for n in (net, averaged))
@@ -387,6 +385,18 @@ def _start(job: Job, device: torch.device) -> State:
         sums = {name: value.to(device) for name, value in held["sums"].items()}
         state = replace(state, step=held["step"], best_iou=held["best_iou"], sums=sums)
     return state
+
+
+def _begin(recipe: Recipe, init: Path | None) -> Net:
+    """The network of the recipe's shape, from weights or from noise."""
+    if recipe.net == INIT:
+        if init is None:
+            raise OptionError(f"a recipe whose net is {INIT} takes its shape from weights: pass --init FILE")
+        return load_weights(init)
+    if recipe.net not in CONFIGS:
+        raise OptionError(f"no network {recipe.net!r}: there are {', '.join(CONFIGS)}, and {INIT} for that of --init")
+    config = CONFIGS[recipe.net].scaled(recipe.width, recipe.depth)
+    return load_weights(init, config) if init else Net(config)
 
 
 def _channels_last(net: Net) -> Net:
@@ -409,55 +419,3 @@ def _generator(seed: int, step: int, rank: int, device: torch.device, purpose: s
     """The source of chance for one purpose of one step of one process."""
     digest = hashlib.sha256(f"{seed}/{step}/{rank}/{purpose}".encode()).digest()
     return torch.Generator(device).manual_seed(int.from_bytes(digest[:7], "little"))
-
-
-@contextlib.contextmanager
-def _processes(job: Job) -> Iterator[tuple[torch.device, int, int]]:
-    """Device, rank and number of processes; under torchrun they are joined."""
-    if job.threads:
-        torch.set_num_threads(job.threads)
-    has_cuda = torch.cuda.is_available()
-    if job.device not in ("auto", "cpu", "cuda") or (job.device == "cuda" and not has_cuda):
-        raise OptionError(
-            f"--device is auto, cpu or cuda{'' if has_cuda else ', and no CUDA is here'}; got {job.device}"
-        )
-    cuda = has_cuda and job.device != "cpu"
-    job.out.mkdir(parents=True, exist_ok=True)
-    world, rank = int(os.environ.get("WORLD_SIZE", "1")), int(os.environ.get("RANK", "0"))
-    device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0"))) if cuda else torch.device("cpu")
-    if cuda:
-        torch.cuda.set_device(device)
-    if world == 1:
-        yield device, 0, 1
-        return
-    dist.init_process_group("nccl" if cuda else "gloo")
-    try:
-        yield device, rank, world
-    finally:
-        dist.destroy_process_group()
-
-
-@contextlib.contextmanager
-def _signals() -> Iterator[list[int]]:
-    """A list that receives the signal which asks the process to end; the step in hand is finished first."""
-    came: list[int] = []
-    names = ("SIGINT", "SIGTERM", "SIGHUP")
-    numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
-    if threading.current_thread() is not threading.main_thread():
-        yield came
-        return
-
-    def note(signum: int, frame: FrameType | None) -> None:
-        came.append(signum)
-        for number, handler in before.items():  # a second one is not waited for
-            signal.signal(number, handler)
-
-    before = {number: signal.getsignal(number) for number in numbers}
-    for number in numbers:
-        if before[number] is not signal.SIG_IGN:  # `nohup` stays in force
-            signal.signal(number, note)
-    try:
-        yield came
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
