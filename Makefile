@@ -1,5 +1,6 @@
 # make demo    blur, replace and remove the background of a portrait and a clip; results in demo/
 # make test    everything CI runs
+# make train-smoke  train on a handful of pictures for a minute and ask that they are learnt by heart
 # make web     the browser SDK in web/dist, and the web app for `livematte serve`
 # make wheels  wheels for Linux, macOS and Windows, and the source package, in dist/
 # make lock    remake requirements/*.txt from pyproject.toml
@@ -14,14 +15,17 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 KERNELS := $(wildcard kernels/*.c kernels/*.h kernels/*.py)
 WEB := web/build.mjs web/package.json web/tsconfig.json $(shell find web/src web/app -type f 2>/dev/null)
 
-.PHONY: demo test web wheels lock clean
+.PHONY: demo test train-smoke web wheels lock clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.package
 	$(BIN)/python scripts/demo
 
-test: $(VENV)/.test $(VENV)/.package web/dist/.built
+test: $(VENV)/.train $(VENV)/.package web/dist/.built
 	PATH="$(abspath $(BIN)):$$PATH" scripts/check
+
+train-smoke: $(VENV)/.train $(VENV)/.package
+	$(BIN)/python scripts/train-smoke
 
 web: web/dist/.built
 
@@ -48,6 +52,13 @@ $(VENV)/.demo: requirements/demo.txt | $(VENV)/bin/python
 $(VENV)/.test: requirements/test.txt | $(VENV)/bin/python
 	$(PIP) --require-hashes -r $<
 	touch $@ $(VENV)/.demo
+
+# Torch has one version here and many builds: with CUDA, for the processor alone, for each platform, of each
+# registry. No list of hashes covers those, and on Linux the one it would name first is of several GB. For the
+# small build, where the registry has it: PIP_EXTRA_INDEX_URL=<torch's index of CPU builds> make test
+$(VENV)/.train: requirements/train.txt $(VENV)/.test
+	$(PIP) -r $<
+	touch $@
 
 # In place; compiles the kernels again when they have changed.
 $(VENV)/.package: $(VENV)/.demo pyproject.toml hatch_build.py $(KERNELS)

@@ -11,7 +11,7 @@ import typer
 import livematte
 from livematte import cli
 
-ORDER = ("blur", "replace", "remove", "matte", "serve", "models", "doctor", "bench")
+ORDER = ("blur", "replace", "remove", "matte", "serve", "models", "doctor", "bench", "train", "prune", "export")
 """Commands in the order a newcomer needs them; others follow by name."""
 
 EXAMPLE = "Example: livematte blur talk.mp4 -o private.mp4"

@@ -1,0 +1,28 @@
+"""Training: from folders of pictures and masks to weights, and from weights to graphs. Extra `train`.
+
+`net` is the network, `data` the pictures, `augment` what is done to them, `losses` what is asked
+of the network, `recipe` how long and at what size, `train` the loop, `export` the way out.
+Only `net` and what follows it load torch; this file and `recipe` do not.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib.util import find_spec
+
+from livematte._errors import MissingExtra
+
+
+def require_torch() -> None:
+    """Refuse to go on without torch.
+
+    Raises:
+        MissingExtra: the message holds the pip line.
+    """
+    if "torch" not in sys.modules:
+        # OpenMP's threads otherwise spin while they wait for each other, and where another program
+        # wants the cores a step then takes a hundred times as long.
+        os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    if find_spec("torch") is None:
+        raise MissingExtra('training and export need torch: pip install "livematte[train]"')

@@ -1,0 +1,68 @@
+"""A network as ONNX, by torch's own exporter. Adapter of torch.onnx and onnx."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import warnings
+from collections.abc import Iterator
+from importlib.util import find_spec
+from typing import Any
+
+import torch
+
+from livematte._errors import MissingExtra
+from livematte._frame import Size
+from livematte.training.net import Matting
+
+OPSET = 18
+"""ONNX operator set: the oldest that torch's exporter writes; ONNX Runtime reads it since 1.14."""
+
+INPUT = "rgb"
+OUTPUT = "alpha"
+
+
+def onnx_graph(net: Matting, size: Size) -> bytes:
+    """A serialised ONNX model: `rgb` (1, 3, h, w) float32 in, `alpha` (1, 1, h, w) out.
+
+    Args:
+        net: in evaluation mode.
+        size: of the picture; the graph takes no other.
+
+    Raises:
+        MissingExtra: `onnx` or `onnxscript` is not installed.
+    """
+    if find_spec("onnx") is None or find_spec("onnxscript") is None:
+        raise MissingExtra('ONNX export needs onnx and onnxscript: pip install "livematte[train]"')
+    with _quiet():
+        program: Any = torch.onnx.export(
+            net,
+            (torch.zeros(1, 3, size.height, size.width),),
+            input_names=[INPUT],
+            output_names=[OUTPUT],
+            opset_version=OPSET,
+            dynamo=True,
+            verbose=False,
+        )
+    model = program.model_proto
+    # The exporter writes where each node came from: paths of the machine it ran on.
+    for part in (model, model.graph, *model.graph.node, *model.graph.value_info, *model.graph.initializer):
+        part.ClearField("metadata_props")
+        part.ClearField("doc_string")
+    for value in (*model.graph.input, *model.graph.output):
+        value.ClearField("metadata_props")
+    return bytes(model.SerializeToString())
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Without the exporter's words about packages that are not here and about torch's own deprecations."""
+    logger = logging.getLogger("torch.onnx")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(level)

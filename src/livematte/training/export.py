@@ -1,0 +1,272 @@
+"""From weights to graphs that the engines run, each compared with torch on pictures, and `model.json`.
+
+`model.json` says what every reader of the graphs has to know, so that Python and JavaScript read the
+same numbers: size, layout, scale and resizing of the picture, meaning of the output, licence, and
+size, checksum and difference of each file.
+"""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+import livematte
+from livematte import _registry
+from livematte._errors import OptionError, WeightsError
+from livematte._frame import F32, Size
+from livematte.sources._still import read_image
+from livematte.sources.synthetic import Synthetic
+from livematte.training import _onnx, _tflite
+from livematte.training.data import SUFFIXES
+from livematte.training.net import Matting, Net, check_size, load_weights, multiply_adds
+from livematte.training.quantise import onnx_int8
+
+FORMATS = {
+    "onnx": ("onnxruntime", "float32", "{}.onnx", 1e-4),
+    "tflite": ("litert", "float32", "{}.tflite", 1e-4),
+    "tflite-fp16": ("litert", "float16", "{}-fp16.tflite", 0.05),
+    "onnx-int8": ("onnxruntime", "int8", "{}-int8.onnx", 1.0),
+    "tflite-int8": ("litert", "int8", "{}-int8.tflite", 1.0),
+}
+"""Engine, precision, file name, and the largest difference of an alpha that is accepted: rounding in
+float32 and in float16 weights; what int8 costs is for the reader of the figures to judge."""
+
+DEFAULT_SIZE = Size(256, 144)
+
+DEFAULT_FORMATS = ("onnx", "tflite", "tflite-fp16")
+
+PICTURES = 16
+"""Pictures that graphs are compared on, and int8 ranges are taken from, at most."""
+
+WEIGHTS = ("weights.pt", "best.pt")
+"""Weights in a run's folder, and those of `--best`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """Under which terms the weights may be used.
+
+    Args:
+        licence: SPDX name, or the terms in a few words.
+        commercial: whether commercial use is clear; None for unclear.
+    """
+
+    licence: str = "not stated"
+    commercial: bool | None = None
+
+
+UNSTATED = Terms()
+"""Terms of weights that nobody has said anything about."""
+
+
+@dataclass(frozen=True, slots=True)
+class Graph:
+    """One file that was written, and how far it is from torch.
+
+    Args:
+        path: file name beside `model.json`.
+        format: a key of `FORMATS`.
+        layout: NCHW or NHWC.
+        precision: of the weights.
+        size_bytes, sha256: of the file.
+        largest_difference, mean_difference: of the alpha, over all pictures.
+    """
+
+    path: str
+    format: str
+    layout: str
+    precision: str
+    size_bytes: int
+    sha256: str
+    largest_difference: float
+    mean_difference: float
+
+
+def export(
+    weights: Path,
+    out: Path,
+    *,
+    size: Size = DEFAULT_SIZE,
+    formats: Sequence[str] = DEFAULT_FORMATS,
+    name: str = "livematte",
+    terms: Terms = UNSTATED,
+    pictures: Path | None = None,
+    best: bool = False,
+    done: Callable[[Graph], None] | None = None,
+) -> list[Graph]:
+    """Write the graphs and `model.json`.
+
+    Args:
+        weights: a run's folder or a weights file.
+        out: folder to write to.
+        size: of the picture; sides are multiples of 16.
+        formats: keys of `FORMATS`.
+        name: first part of the files' names.
+        terms: what is known of the licence.
+        pictures: folder of pictures to compare on; None takes generated ones.
+        best: of a run, take the weights of the best validation.
+        done: called with each file.
+
+    Raises:
+        OptionError: no such format, or a size the network does not take.
+        MissingExtra: a converter is not installed.
+        WeightsError: weights that cannot be read, or a graph that is not what torch computes.
+    """
+    check_size(*size)
+    if unknown := [f for f in formats if f not in FORMATS]:
+        raise OptionError(f"no format {', '.join(unknown)}: there are {', '.join(FORMATS)}")
+    path = weights / WEIGHTS[best] if weights.is_dir() else weights
+    net = load_weights(path)
+    fused = fuse(net)
+    seen = pictures_at(size, pictures)
+    with torch.inference_mode():
+        wanted = [Matting(net).eval()(torch.from_numpy(p)).numpy() for p in seen]
+    out.mkdir(parents=True, exist_ok=True)
+    made: dict[str, bytes] = {}
+    graphs = []
+    for format in formats:
+        graph = _write(format, fused, size, seen, wanted, out, name, made)
+        graphs.append(graph)
+        if done is not None:
+            done(graph)
+    facts = _facts(net, size, graphs, name, terms, path, pictures)
+    (out / "model.json").write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
+    return graphs
+
+
+def fuse(net: Net) -> Matting:
+    """A copy in evaluation mode whose batch normalisations are part of the convolutions before them."""
+    fused = copy.deepcopy(net).cpu().eval()
+    for module in list(fused.modules()):
+        if isinstance(module, nn.Sequential) and len(module) > 1:
+            for at in range(len(module) - 1):
+                conv, norm = module[at], module[at + 1]
+                if isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
+                    module[at], module[at + 1] = fuse_conv_bn_eval(conv, norm), nn.Identity()
+    return Matting(fused).eval()
+
+
+def pictures_at(size: Size, folder: Path | None = None) -> list[F32]:
+    """Pictures as the network gets them: (1, 3, h, w) float32 in 0-1, at most `PICTURES`.
+
+    Raises:
+        OptionError: the folder holds none.
+        OpenError: a file that is no picture.
+    """
+    if folder is None:
+        figure = Synthetic(Size(640, 360), frames=PICTURES)
+        return [frame.rgb(size, planar=True)[None] for frame in figure]
+    inside = folder / "images" if (folder / "images").is_dir() else folder
+    paths = sorted(p for p in inside.iterdir() if p.suffix.lower() in SUFFIXES) if inside.is_dir() else []
+    if not paths:
+        raise OptionError(f"{folder} holds no pictures ({', '.join(SUFFIXES)})")
+    step = max(1, len(paths) // PICTURES)
+    return [read_image(path).rgb(size, planar=True)[None] for path in paths[::step][:PICTURES]]
+
+
+def _write(
+    format: str,
+    net: Matting,
+    size: Size,
+    seen: Sequence[F32],
+    wanted: Sequence[F32],
+    out: Path,
+    name: str,
+    made: dict[str, bytes],
+) -> Graph:
+    engine, precision, pattern, accepted = FORMATS[format]
+    data = _graph(format, net, size, seen, made)
+    path = out / pattern.format(name)
+    part = path.with_name(f"part-{path.name}")
+    part.write_bytes(data)
+    try:
+        largest, mean = compare(part, engine, seen, wanted)
+        if not largest <= accepted:
+            raise WeightsError(
+                f"{path.name} differs from torch by up to {largest:.2g}, accepted is {accepted:g}: it was not written"
+            )
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+    layout = "NCHW" if engine == "onnxruntime" else "NHWC"
+    digest = hashlib.sha256(data).hexdigest()
+    return Graph(path.name, format, layout, precision, len(data), digest, largest, mean)
+
+
+def _graph(format: str, net: Matting, size: Size, seen: Sequence[F32], made: dict[str, bytes]) -> bytes:
+    """The bytes of a graph; float32 ones are made once."""
+    base = format.partition("-")[0]
+    if base not in made:
+        made[base] = (_onnx.onnx_graph if base == "onnx" else _tflite.tflite_graph)(net, size)
+    if format == "onnx-int8":
+        return onnx_int8(made[base], _onnx.INPUT, seen)
+    if format == "tflite-int8":
+        return _tflite.eighth(made[base], [np.ascontiguousarray(p.transpose(0, 2, 3, 1)) for p in seen])
+    return _tflite.half(made[base]) if format == "tflite-fp16" else made[base]
+
+
+def compare(path: Path, engine: str, seen: Sequence[F32], wanted: Sequence[F32]) -> tuple[float, float]:
+    """Largest and mean difference of the alphas an engine makes from those of torch.
+
+    Args:
+        path: the graph.
+        engine: an engine's name.
+        seen: pictures (1, 3, h, w).
+        wanted: alphas (1, 1, h, w).
+
+    Raises:
+        MissingExtra: the engine is not installed.
+        LoadError: it cannot run the graph.
+    """
+    loaded: Any = _registry.create("engines", engine, graph=path, threads=1)
+    try:
+        apart = loaded.inputs[0].shape[1] == 3
+        given = [p if apart else np.ascontiguousarray(p.transpose(0, 2, 3, 1)) for p in seen]
+        differences = [
+            np.abs(loaded.run([picture])[0].reshape(alpha.shape) - alpha)
+            for picture, alpha in zip(given, wanted, strict=True)
+        ]
+    finally:
+        loaded.close()
+    return float(np.max(differences)), float(np.mean(differences))
+
+
+def _facts(
+    net: Net, size: Size, graphs: Sequence[Graph], name: str, terms: Terms, path: Path, pictures: Path | None
+) -> dict[str, Any]:
+    run = path.parent / "run.json"
+    return {
+        "format": 1,
+        "name": name,
+        "livematte": livematte.__version__,
+        "input": {
+            "name": _onnx.INPUT,
+            "width": size.width,
+            "height": size.height,
+            "colours": "RGB",
+            "range": [0, 1],
+            "scale": 1 / 255,
+            "mean": [0, 0, 0],
+            "resize": "stretch, mean over areas",
+        },
+        "output": {"name": _onnx.OUTPUT, "range": [0, 1], "meaning": "alpha, 1 = person"},
+        "licence": terms.licence,
+        "commercial": terms.commercial,
+        "network": asdict(net.config),
+        "parameters": sum(p.numel() for p in net.parameters()),
+        "multiply_adds": multiply_adds(net, *size),
+        "weights_sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+        "compared_on": pictures.name if pictures else "generated pictures",
+        "files": [asdict(graph) for graph in graphs],
+        "training": json.loads(run.read_text(encoding="utf-8")) if run.is_file() else None,
+    }

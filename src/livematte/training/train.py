@@ -1,0 +1,421 @@
+"""The training loop: steps, averaged weights, checkpoints; on one process or on many under torchrun.
+
+What a step sees is drawn from the recipe's seed and the step's number, so that the number is all
+the state that chance has: a run that was stopped goes on as if it had not been.
+
+A run is a folder:
+
+    run.json         recipe, data, sizes, versions
+    log.jsonl        a line now and then: losses, learning rate, pictures a second; a line each validation
+    checkpoint.pt    everything that is needed to go on
+    weights.pt       averaged weights, as of the last checkpoint
+    best.pt          averaged weights of the best validation
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+from torch.nn.functional import pad
+
+import livematte
+from livematte._errors import LivematteError, OptionError
+from livematte._frame import Size
+from livematte.training import checkpoint, data
+from livematte.training.augment import augment
+from livematte.training.data import Folder, Pool
+from livematte.training.losses import consistency, losses
+from livematte.training.net import CONFIGS, Net, NetConfig, check_size, load_weights, multiply_adds
+from livematte.training.processes import joined, signals
+from livematte.training.recipe import Recipe, Stage
+from livematte.training.validate import Validation
+
+INIT = "init"
+"""Name of the network whose shape is that of the weights it starts from."""
+
+LOG_STEPS = 50
+"""Steps whose mean makes a line of the log."""
+
+MOVE_PX = 2
+"""Largest shift of the second look at a picture that has to give the same alpha."""
+
+GRAIN = 0.02
+"""Noise of that second look."""
+
+TWICE = 4
+"""One of so many pictures of a batch is looked at twice."""
+
+Report = Callable[[dict[str, Any]], None]
+"""Called with each line of the log as it is written."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """One training.
+
+    Args:
+        recipe: what decides the weights.
+        folders: the pictures.
+        out: folder of the run.
+        dev: pictures for validation; never trained on.
+        init: weights to start from; None starts from noise.
+        resume: go on from the checkpoint in `out`, if there is one.
+        threads: of the processor; None leaves the number to torch.
+        device: `auto`, `cpu` or `cuda`.
+        cache: folder for the views; None keeps them in `out`.
+        save_s: seconds between checkpoints.
+        validate_steps: steps between validations.
+        stop_step: end here, as if a signal had come.
+    """
+
+    recipe: Recipe
+    folders: tuple[Folder, ...]
+    out: Path
+    dev: Path | None = None
+    init: Path | None = None
+    resume: bool = False
+    threads: int | None = None
+    device: str = "auto"
+    cache: Path | None = None
+    save_s: float = 300.0
+    validate_steps: int = 1000
+    stop_step: int | None = None
+
+
+@dataclass(slots=True)
+class State:
+    """What a checkpoint holds."""
+
+    net: Net
+    averaged: Net
+    optimizer: torch.optim.Optimizer
+    step: int = 0
+    best_iou: float = -1.0
+    sums: dict[str, Tensor] = field(default_factory=dict)
+    """Losses since the last line of the log."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a training ended.
+
+    Args:
+        step: steps done.
+        steps: steps of the recipe.
+        signum: the signal that ended it early, if one did.
+        figures: of the last validation.
+    """
+
+    step: int
+    steps: int
+    signum: int | None = None
+    figures: dict[str, float] = field(default_factory=dict)
+
+
+def train(job: Job, report: Report | None = None, reading: data.Progress | None = None) -> Outcome:
+    """Run a recipe to its end, or until SIGINT, SIGTERM or SIGHUP; then a checkpoint is written.
+
+    Args:
+        job: what to do.
+        report: called with each line of the log.
+        reading: called while pictures are read.
+
+    Raises:
+        OptionError: options that contradict each other or a run that is already there.
+        SourceError, OpenError: pictures that cannot be read.
+        WeightsError: weights that do not fit the recipe.
+        LivematteError: the loss is no longer finite.
+    """
+    with joined(job.device, job.threads) as (device, rank, world), signals() as stop:
+        job.out.mkdir(parents=True, exist_ok=True)
+        for stage in job.recipe.stages:
+            for size in stage.sizes:
+                check_size(*size)
+            if stage.batch % world:
+                raise OptionError(f"a batch of {stage.batch} cannot be shared evenly by {world} processes")
+        if not job.folders:
+            raise OptionError("a training needs pictures: pass --data DIR")
+        state = _start(job, device)
+        run = _Run(job, state, device, rank, world, report, reading)
+        return run.to_the_end(stop)
+
+
+class _Run:
+    def __init__(
+        self,
+        job: Job,
+        state: State,
+        device: torch.device,
+        rank: int,
+        world: int,
+        report: Report | None,
+        reading: data.Progress | None,
+    ) -> None:
+        self._job, self._state, self._device, self._rank, self._world = job, state, device, rank, world
+        self._reading = reading if rank == 0 else None
+        self._pools: dict[tuple[int, int], Pool] = {}
+        self._log = checkpoint.Log(job.out, state.step, report) if rank == 0 else None
+        self._since = time.monotonic()
+        self._saved = time.monotonic()
+        self._figures: dict[str, float] = {}
+        self._validation: Validation | None = None
+        if job.dev and rank == 0:
+            self._validation = Validation(job.dev, job.recipe.stages[-1].sizes[0], self._cache)
+        self._model: nn.Module = state.net
+        if world > 1:
+            self._model = nn.parallel.DistributedDataParallel(state.net)
+
+    @property
+    def _cache(self) -> Path:
+        return self._job.cache or self._job.out / "cache"
+
+    def to_the_end(self, stop: list[int]) -> Outcome:
+        job, state = self._job, self._state
+        steps = job.recipe.steps
+        end = min(steps, job.stop_step or steps)
+        if self._rank == 0:
+            self._describe()
+        while state.step < end and not self._asked_to_stop(stop):
+            stage, inside = job.recipe.at(state.step)
+            self._pool(stage.sizes[inside % len(stage.sizes)])  # read before the clock runs
+            self._add(self._step(stage, inside))
+            state.step += 1
+            if self._log is None:
+                continue
+            if state.step % LOG_STEPS == 0 or state.step == steps:
+                self._log_losses(stage, inside)
+            if state.step % job.validate_steps == 0 or state.step == steps:
+                self._validate()
+            if time.monotonic() - self._saved >= job.save_s:
+                self._save()
+        if self._log is not None:
+            self._save()
+            self._log.close()
+        return Outcome(state.step, steps, stop[0] if stop else None, self._figures)
+
+    def _step(self, stage: Stage, inside: int) -> dict[str, Tensor]:
+        """One step of the optimiser; the losses it saw."""
+        recipe, state = self._job.recipe, self._state
+        rgb, alpha, weight = self._batch(stage, inside)
+        count = len(rgb)
+        dx = dy = 0
+        if stage.consistency:
+            generator = _generator(recipe.seed, state.step, self._rank, self._device, "second look")
+            again, dx, dy = _second_look(rgb[: max(1, count // TWICE)], generator)
+            rgb = torch.cat([rgb, again])
+        rgb = rgb.contiguous(memory_format=torch.channels_last)
+        self._model.train()
+        with torch.autocast(self._device.type, torch.bfloat16, enabled=recipe.bf16):
+            logits, aux = self._model(rgb)
+        found = losses(logits[:count], aux[:count], alpha, weight, recipe.loss)
+        if stage.consistency:
+            guess = torch.sigmoid(logits.float())
+            found["consistency"] = stage.consistency * consistency(guess[: len(rgb) - count], guess[count:], dx, dy)
+        loss = torch.stack(list(found.values())).sum()
+        for group in state.optimizer.param_groups:
+            group["lr"] = learning_rate(stage, inside)
+        state.optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(state.net.parameters(), recipe.clip)
+        state.optimizer.step()
+        average(state.averaged, state.net, min(recipe.ema, (1 + state.step) / (10 + state.step)))
+        return {"loss": loss.detach(), **{name: value.detach() for name, value in found.items()}}
+
+    def _batch(self, stage: Stage, inside: int) -> tuple[Tensor, Tensor, Tensor]:
+        """RGB, alpha and weight of this step and process, on the device."""
+        recipe, step = self._job.recipe, self._state.step
+        pool = self._pool(stage.sizes[inside % len(stage.sizes)])
+        drawn = pool.draw(
+            stage.batch // self._world, _generator(recipe.seed, step, self._rank, torch.device("cpu"), "draw")
+        )
+        batch = drawn.to(self._device, non_blocking=True).float() / 255
+        batch = augment(batch, recipe.augment, _generator(recipe.seed, step, self._rank, self._device, "augment"))
+        return batch[:, :3], batch[:, 3:4], batch[:, 4:5]
+
+    def _pool(self, size: tuple[int, int]) -> Pool:
+        if size not in self._pools:
+            job = self._job
+            self._pools = {
+                kept: pool for kept, pool in self._pools.items() if kept in job.recipe.at(self._state.step)[0].sizes
+            }
+            cut, seed = job.recipe.views, job.recipe.seed
+            if self._rank:
+                dist.barrier()  # the first process writes the caches, the others map them
+            arrays = [data.views(f, Size(*size), cut, seed, self._cache, self._reading) for f in job.folders]
+            if self._world > 1 and self._rank == 0:
+                dist.barrier()
+            self._pools[size] = Pool(arrays, [folder.share for folder in job.folders])
+            self._since = time.monotonic()
+        return self._pools[size]
+
+    def _asked_to_stop(self, stop: list[int]) -> bool:
+        """Whether a signal came to any process: all stop after the same step."""
+        if self._world == 1:
+            return bool(stop)
+        flag = torch.tensor([stop[0] if stop else 0], device=self._device)
+        dist.all_reduce(flag, dist.ReduceOp.MAX)
+        if flag.item() and not stop:
+            stop.append(int(flag.item()))
+        return bool(stop)
+
+    def _add(self, found: dict[str, Tensor]) -> None:
+        for name, value in found.items():
+            self._state.sums[name] = self._state.sums.get(name, torch.zeros_like(value)) + value
+
+    def _log_losses(self, stage: Stage, inside: int) -> None:
+        assert self._log is not None
+        steps = (self._state.step - 1) % LOG_STEPS + 1
+        means = {name: round(value.item() / steps, 5) for name, value in self._state.sums.items()}
+        seconds = time.monotonic() - self._since
+        if not math.isfinite(means["loss"]):
+            raise LivematteError(
+                f"the loss is {means['loss']} before step {self._state.step}: lower the learning rate, "
+                f"and go on from the last checkpoint in {self._job.out} with --resume"
+            )
+        self._log.write(
+            {
+                "step": self._state.step,
+                "steps": self._job.recipe.steps,
+                "size": "x".join(map(str, stage.sizes[inside % len(stage.sizes)])),
+                "lr": round(learning_rate(stage, inside), 7),
+                **means,
+                "pictures_per_s": round(steps * stage.batch / seconds, 1),
+            }
+        )
+        self._state.sums, self._since = {}, time.monotonic()
+
+    def _validate(self) -> None:
+        if self._validation is None:
+            return
+        assert self._log is not None
+        state = self._state
+        began = time.monotonic()
+        self._figures = self._validation(state.averaged, self._device)
+        self._log.write({"step": state.step, **{f"dev_{k}": round(v, 5) for k, v in self._figures.items()}})
+        if self._figures["iou"] > state.best_iou:
+            state.best_iou = self._figures["iou"]
+            checkpoint.save_weights(self._job.out / "best.pt", state.averaged)
+        self._since += time.monotonic() - began
+
+    def _save(self) -> None:
+        began = time.monotonic()
+        job, state = self._job, self._state
+        held = {
+            "recipe": asdict(job.recipe),
+            "config": asdict(state.net.config),
+            "step": state.step,
+            "best_iou": state.best_iou,
+            "net": state.net.state_dict(),
+            "averaged": state.averaged.state_dict(),
+            "optimizer": state.optimizer.state_dict(),
+            "sums": state.sums,
+        }
+        checkpoint.save(job.out / checkpoint.NAME, held)
+        checkpoint.save_weights(job.out / "weights.pt", state.averaged)
+        self._saved = time.monotonic()
+        self._since += self._saved - began
+
+    def _describe(self) -> None:
+        """Write what this run is made of."""
+        job, net = self._job, self._state.net
+        facts = {
+            "livematte": livematte.__version__,
+            "torch": torch.__version__,
+            "device": self._device.type,
+            "processes": self._world,
+            "init": job.init.name if job.init else None,
+            "parameters": sum(p.numel() for p in net.parameters()),
+            "multiply_adds_256x144": multiply_adds(self._state.averaged),
+            "data": [
+                {"folder": f.path.name, "share": f.share, "empty": f.empty, "pictures": len(data.pictures(f))}
+                for f in job.folders
+            ],
+            "recipe": asdict(job.recipe),
+        }
+        (job.out / "run.json").write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
+
+
+def learning_rate(stage: Stage, inside: int) -> float:
+    """Of a step within a stage: a line up, then half a cosine down."""
+    warm = min(stage.steps, stage.warmup // stage.batch)
+    if inside < warm:
+        return stage.lr * (inside + 1) / warm
+    part = (inside - warm) / max(1, stage.steps - warm)
+    return stage.lr_end + (stage.lr - stage.lr_end) * 0.5 * (1 + math.cos(math.pi * part))
+
+
+def average(averaged: Net, net: Net, keep: float) -> None:
+    """Draw the averaged weights, and the statistics of batch normalisation, towards `net`."""
+    with torch.no_grad():
+        ours, theirs = averaged.state_dict(), net.state_dict()
+        floats = [name for name, value in ours.items() if value.is_floating_point()]
+        torch._foreach_lerp_([ours[name] for name in floats], [theirs[name] for name in floats], 1 - keep)
+
+
+def _start(job: Job, device: torch.device) -> State:
+    """Networks and optimiser as the job or its checkpoint has them."""
+    recipe = job.recipe
+    held = checkpoint.load(job.out, job.resume)
+    torch.manual_seed(recipe.seed)  # the only draw outside of a step: the noise that weights start from
+    net = _begin(recipe, job.init) if held is None else Net(NetConfig(**held["config"]))
+    averaged = Net(net.config)
+    averaged.load_state_dict(net.state_dict())
+    averaged.requires_grad_(False).eval()
+    net, averaged = (_channels_last(n.to(device)) for n in (net, averaged))
+    decayed = [p for p in net.parameters() if p.ndim > 1]
+    others = [p for p in net.parameters() if p.ndim <= 1]
+    groups = [{"params": decayed, "weight_decay": recipe.weight_decay}, {"params": others, "weight_decay": 0.0}]
+    state = State(net, averaged, torch.optim.AdamW(groups, lr=recipe.stages[0].lr))
+    if held is not None:
+        if held["recipe"] != asdict(recipe):
+            raise OptionError(f"{job.out} was begun with another recipe: use that one, or another --out")
+        net.load_state_dict(held["net"])
+        averaged.load_state_dict(held["averaged"])
+        state.optimizer.load_state_dict(held["optimizer"])
+        sums = {name: value.to(device) for name, value in held["sums"].items()}
+        state = replace(state, step=held["step"], best_iou=held["best_iou"], sums=sums)
+    return state
+
+
+def _begin(recipe: Recipe, init: Path | None) -> Net:
+    """The network of the recipe's shape, from weights or from noise."""
+    if recipe.net == INIT:
+        if init is None:
+            raise OptionError(f"a recipe whose net is {INIT} takes its shape from weights: pass --init FILE")
+        return load_weights(init)
+    if recipe.net not in CONFIGS:
+        raise OptionError(f"no network {recipe.net!r}: there are {', '.join(CONFIGS)}, and {INIT} for that of --init")
+    config = CONFIGS[recipe.net].scaled(recipe.width, recipe.depth)
+    return load_weights(init, config) if init else Net(config)
+
+
+def _channels_last(net: Net) -> Net:
+    """Pixels together, as the quick convolutions of processors and graphics cards want them."""
+    placed: Net = net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return placed
+
+
+def _second_look(rgb: Tensor, generator: torch.Generator) -> tuple[Tensor, int, int]:
+    """The same pictures, moved by a few pixels and with other noise; and the move."""
+    dx, dy = torch.randint(-MOVE_PX, MOVE_PX + 1, (2,), generator=generator, device=generator.device).tolist()
+    height, width = rgb.shape[2:]
+    wide = pad(rgb, (MOVE_PX,) * 4, mode="replicate")
+    moved = wide[:, :, MOVE_PX - dy : MOVE_PX - dy + height, MOVE_PX - dx : MOVE_PX - dx + width]
+    grain = torch.randn(moved.shape, generator=generator, device=generator.device) * GRAIN
+    return (moved + grain).clamp(0, 1), dx, dy
+
+
+def _generator(seed: int, step: int, rank: int, device: torch.device, purpose: str) -> torch.Generator:
+    """The source of chance for one purpose of one step of one process."""
+    digest = hashlib.sha256(f"{seed}/{step}/{rank}/{purpose}".encode()).digest()
+    return torch.Generator(device).manual_seed(int.from_bytes(digest[:7], "little"))

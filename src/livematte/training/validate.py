@@ -1,0 +1,53 @@
+"""Figures on pictures that are never trained on, fed as the product feeds them: whole, stretched."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from livematte._frame import Size
+from livematte.training import data
+from livematte.training.data import Folder
+from livematte.training.net import Net
+from livematte.training.recipe import Views
+
+BATCH = 16
+"""Pictures at once: large enough to be quick, small enough for any memory."""
+
+
+class Validation:
+    """A folder of pictures and masks, and how a network does on it.
+
+    The figures are taken at the network's size, which is quick; `livematte evaluate` takes them
+    at the pictures' own size, after the product's refinement.
+
+    Args:
+        folder: images and masks.
+        size: (width, height) of the network's input.
+        cache: folder for the pictures at that size.
+    """
+
+    def __init__(self, folder: Path, size: tuple[int, int], cache: Path) -> None:
+        self._views = data.views(Folder(folder), Size(*size), Views(per_picture=1), 0, cache)
+
+    def __call__(self, net: Net, device: torch.device) -> dict[str, float]:
+        """Mean over the pictures: `iou` at an alpha of 0.5, and `mad`, the mean absolute difference."""
+        ious, mads = [], []
+        with torch.inference_mode():
+            for at in range(0, len(self._views), BATCH):
+                batch = torch.from_numpy(self._views[at : at + BATCH, 0].copy()).to(device).float() / 255
+                rgb = batch[:, :3].contiguous(memory_format=torch.channels_last)
+                guess = torch.sigmoid(net(rgb)[0])
+                ious.append(iou(guess, batch[:, 3:4]))
+                mads.append((guess - batch[:, 3:4]).abs().mean((1, 2, 3)))
+        return {"iou": torch.cat(ious).mean().item(), "mad": torch.cat(mads).mean().item()}
+
+
+def iou(guess: Tensor, alpha: Tensor) -> Tensor:
+    """Intersection over union of what is above 0.5, picture by picture: (n,); 1 where both are empty."""
+    ours, theirs = guess > 0.5, alpha > 0.5
+    both = (ours & theirs).sum((1, 2, 3)).float()
+    either = (ours | theirs).sum((1, 2, 3)).float()
+    return torch.where(either > 0, both / either.clamp_min(1), torch.ones_like(both))

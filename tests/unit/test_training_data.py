@@ -1,0 +1,110 @@
+"""Data folders: what is read, how it is cut and kept, what is drawn."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+torch.set_num_threads(1)  # two threads wait for each other by the second where other programs want the cores
+
+from livematte._errors import OptionError, SourceError  # noqa: E402
+from livematte._frame import Size  # noqa: E402
+from livematte.training import data  # noqa: E402
+from livematte.training.recipe import Views  # noqa: E402
+
+SIZE = Size(32, 16)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Three pictures: left half person, soft alpha, nobody; the second with weights."""
+    made = tmp_path / "people"
+    for name in ("images", "masks", "weights"):
+        (made / name).mkdir(parents=True)
+    rgb = np.zeros((48, 96, 3), np.uint8)
+    rgb[:, :48] = (10, 20, 200)  # blue, green, red: as cv2 writes
+    half = np.zeros((48, 96), np.uint8)
+    half[:, :48] = 255
+    for name, mask in (("a", half), ("b", np.full_like(half, 128)), ("c", np.zeros_like(half))):
+        cv2.imwrite(str(made / "images" / f"{name}.png"), rgb)
+        cv2.imwrite(str(made / "masks" / f"{name}.png"), mask)
+    cv2.imwrite(str(made / "weights" / "b.png"), np.full_like(half, 51))
+    return made
+
+
+def test_the_first_view_is_the_whole_picture_stretched(folder: Path, tmp_path: Path) -> None:
+    views = data.views(data.Folder(folder), SIZE, Views(per_picture=3), 1, tmp_path / "cache")
+    assert views.shape == (3, 3, 5, 16, 32)
+    assert views[0, 0, :, 8, 8].tolist() == [200, 20, 10, 255, 255]
+    assert views[0, 0, :, 8, 24].tolist() == [0, 0, 0, 0, 255]
+    assert views[1, 0, 3:, 8, 8].tolist() == [128, 51]
+
+
+def test_windows_show_somebody_where_there_is_somebody(folder: Path, tmp_path: Path) -> None:
+    views = data.views(data.Folder(folder), SIZE, Views(per_picture=9, area=(0.1, 0.2)), 1, tmp_path / "cache")
+    shown = views[0, 1:, 3].mean((1, 2)) / 255
+    assert (shown > data.ENOUGH).mean() > 0.9
+
+
+def test_a_picture_of_one_bit_masks_is_read(tmp_path: Path, folder: Path) -> None:
+    import PIL.Image
+
+    mask = np.zeros((48, 96), bool)
+    mask[:, 48:] = True
+    PIL.Image.fromarray(mask).save(folder / "masks" / "a.png", bits=1)
+    pixels = data.read(data.pictures(data.Folder(folder))[0])
+    assert np.array_equal(pixels[3] == 255, mask)
+    assert set(np.unique(pixels[3])) == {0, 255}
+
+
+def test_the_cache_is_used_until_a_file_changes(folder: Path, tmp_path: Path) -> None:
+    cache, read = tmp_path / "cache", []
+    for _ in range(2):
+        data.views(data.Folder(folder), SIZE, Views(), 1, cache, lambda name, done, total: read.append(done))
+    assert read == [3]
+    cv2.imwrite(str(folder / "masks" / "c.png"), np.full((48, 96), 255, np.uint8))
+    views = data.views(data.Folder(folder), SIZE, Views(), 1, cache)
+    assert views[2, 0, 3].min() == 255
+    assert sorted(path.suffix for path in cache.iterdir()) == [".npy", ".npy"]
+
+
+def test_backgrounds_need_no_masks(folder: Path, tmp_path: Path) -> None:
+    views = data.views(data.parse_folder(str(folder / "images"), empty=True), SIZE, Views(), 1, tmp_path)
+    assert views[:, :, 3].max() == 0
+    assert views[:, :, 4].min() == 255
+
+
+def test_a_missing_mask_and_one_of_another_size_are_named(folder: Path, tmp_path: Path) -> None:
+    cv2.imwrite(str(folder / "masks" / "a.png"), np.zeros((10, 10), np.uint8))
+    with pytest.raises(SourceError, match=r"a\.png is 10x10, its picture 96x48"):
+        data.views(data.Folder(folder), SIZE, Views(), 1, tmp_path / "cache")
+    assert list((tmp_path / "cache").iterdir()) == []  # no half cache stays
+    (folder / "masks" / "a.png").unlink()
+    with pytest.raises(SourceError, match=r"a\.png has no mask"):
+        data.pictures(data.Folder(folder))
+    (folder / "images" / "empty").mkdir()
+    with pytest.raises(SourceError, match="holds no pictures"):
+        data.pictures(data.Folder(folder / "images" / "empty"))
+
+
+def test_folders_are_parsed_with_their_share(folder: Path) -> None:
+    assert data.parse_folder(str(folder)) == data.Folder(folder)
+    assert data.parse_folder(f"{folder}:2.5") == data.Folder(folder, 2.5)
+    for text in (f"{folder}:0", f"{folder}:-1", f"{folder}:inf"):
+        with pytest.raises(OptionError, match="positive number"):
+            data.parse_folder(text)
+    with pytest.raises(OptionError, match="no data folder"):
+        data.parse_folder(str(folder / "none"))
+
+
+def test_a_draw_depends_on_its_generator_alone() -> None:
+    arrays = [np.full((4, 2, 5, 2, 2), value, np.uint8) for value in (1, 2)]
+    pool = data.Pool(arrays, [3.0, 1.0])
+    first = pool.draw(4000, torch.Generator().manual_seed(7))
+    assert torch.equal(first, pool.draw(4000, torch.Generator().manual_seed(7)))
+    assert 0.7 < (first[:, 0, 0, 0] == 1).float().mean().item() < 0.8
+    assert len(pool) == 8
