@@ -26,7 +26,7 @@ const SIZES = {
   "720p30": { width: 1280, height: 720, fps: 30 },
   "360p60": { width: 640, height: 360, fps: 60 },
 };
-const CONTESTANTS = ["passthrough", "livematte", "livematte-mediapipe", "tasks-vision", "twilio", "livekit"];
+const CONTESTANTS = ["passthrough", "roundtrip", "livematte", "livematte-mediapipe", "tasks-vision", "twilio", "livekit"];
 const WARM_MS = 4000;
 const START_LIMIT_MS = 20_000;
 const FILES = ["@livekit/track-processors", "@mediapipe/tasks-vision", "@twilio/video-processors"];
@@ -176,7 +176,7 @@ function row(browser, contestant, size) {
 /** Contestants bundled, and the files they fetch: path -> file or folder. */
 async function build() {
   const bundled = join(folder, "site");
-  await esbuild.build({ entryPoints: CONTESTANTS.map((name) => join(here, "contestants", `${name}.js`)), bundle: true, splitting: true, format: "esm", minify: true, target: "es2022", logLevel: "error", outdir: bundled });
+  await esbuild.build({ entryPoints: [...CONTESTANTS, "roundtrip-worker"].map((name) => join(here, "contestants", `${name}.js`)), bundle: true, splitting: true, format: "esm", minify: true, target: "es2022", logLevel: "error", outdir: bundled });
   const modules = join(here, "node_modules");
   const landscape = join(modules, "@mediapipe", "selfie_segmentation", "selfie_segmentation_landscape.tflite");
   // the same network, with the metadata that MediaPipe Tasks insists on

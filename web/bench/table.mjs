@@ -7,6 +7,7 @@ const RESULTS = new URL("results.json", import.meta.url);
 const DOC = new URL("../../docs/bench-browser.md", import.meta.url);
 const NAMES = {
   passthrough: "the camera alone",
+  roundtrip: "to a worker and back, unchanged",
   livematte: "livematte",
   "livematte-mediapipe": "livematte, MediaPipe's network",
   "tasks-vision": "@mediapipe/tasks-vision, with care",
