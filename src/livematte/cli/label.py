@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Annotated
 
@@ -32,7 +32,7 @@ def command(
     agreement: Annotated[
         float, typer.Option(metavar="0-1", help="Drop pictures on which the teachers agree less.")
     ] = 0.6,
-    matting: Annotated[bool, typer.Option("--matting", help="Solve edges by closed-form matting; slow.")] = False,
+    matting: Annotated[bool, typer.Option("--matting", help="Solve edges by closed-form matting.")] = False,
     jobs: Annotated[int, typer.Option(metavar="N", help="Processes.")] = 2,
     json_: Annotated[bool, typer.Option("--json", help="Print figures as one JSON object on stdout.")] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Show a traceback if something fails.")] = False,
@@ -42,12 +42,15 @@ def command(
     What is done already is not done again. Pictures in which nobody is found, or on which the
     teachers disagree, are dropped; labels.json says which and why.
     """
+    from livematte.cli._job import quiet
     from livematte.training import label
     from livematte.training.teachers import TEACHERS
 
     settings = label.Settings(tuple(teacher or TEACHERS), weights, agreement, matting, jobs)
     with bar("label") as progress:
-        report = label.label(images, output, settings, masks=masks, progress=progress)
+        report = label.label(
+            images, output, settings, masks=masks, progress=progress, loading=nullcontext if debug else quiet
+        )
     dropped = len(report.outcomes) - report.kept
     if json_:
         figures = {"kept": report.kept, "dropped": dropped, "done_now": report.done_now, "output": str(output)}

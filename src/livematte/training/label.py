@@ -16,6 +16,7 @@ import shutil
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
@@ -24,15 +25,13 @@ from typing import Any
 import numpy as np
 
 import livematte
-from livematte import kernels
 from livematte._errors import InferenceError, OpenError, OptionError, SinkError, SourceError
 from livematte._frame import F32, U8, Frame, PixelFormat, Size
-from livematte.refine.guided import EPSILON, RADIUS_PX
 from livematte.sinks._partial import PartialFile
 from livematte.sinks._still import encode_image
 from livematte.sources._still import read_image
-from livematte.training import ensemble, matting, record, teachers, views
-from livematte.training.ensemble import Estimate, Teacher
+from livematte.training import edges, ensemble, matting, record, teachers, views
+from livematte.training.ensemble import Teacher
 from livematte.training.record import Outcome, Report
 from livematte.training.teachers import TEACHERS
 
@@ -46,15 +45,6 @@ each teacher finds the person, 97 % have more."""
 LEAST_AREA = 0.002
 """Part of a picture below which nobody was found."""
 
-SIDE_PX = 640
-"""Longest side on which the teachers are asked; the edges follow the picture at its full size."""
-
-SOFTNESS = 0.3
-"""Of the guided filter, as `Session` has it."""
-
-MASK_LOW, MASK_HIGH = 0.2, 0.6
-"""Like `ensemble.LOW` and `HIGH`, for the difference between a given mask and the ensemble."""
-
 FLUSH_EVERY = 50
 """Pictures after which `labels.json` is brought up to date: what a crash costs at most."""
 
@@ -63,6 +53,9 @@ AHEAD = 4
 
 VERSION = 1
 """Of the method: raise it when the labels change."""
+
+Loading = Callable[[], AbstractContextManager[None]]
+"""Something to enter while engines load, such as one that lets none of them greet its users."""
 
 Progress = Callable[[int, int], None]
 """Called with the pictures done and those in all."""
@@ -117,6 +110,7 @@ def label(
     *,
     masks: Path | None = None,
     progress: Progress | None = None,
+    loading: Loading = nullcontext,
 ) -> Report:
     """Label all pictures of a folder.
 
@@ -128,6 +122,7 @@ def label(
             and may lack others: they become the alpha, and where the teachers see somebody
             else the confidence is low.
         progress: called after each picture.
+        loading: around the loading of the teachers, in each process: a function of a module.
 
     Raises:
         OptionError: no such folder, or `output` holds labels made by other settings.
@@ -150,7 +145,7 @@ def label(
     if progress:
         progress(done, len(found))
     try:
-        for outcome in _run(tasks, settings):
+        for outcome in _run(tasks, settings, loading):
             report.outcomes[outcome.image] = outcome
             report.done_now += 1
             if progress:
@@ -202,11 +197,11 @@ def origin_of(settings: Settings, masks: bool) -> dict[str, Any]:
         "matting": settings.matting,
         "thresholds": {
             "least_area": LEAST_AREA,
-            "side_px": SIDE_PX,
-            "softness": SOFTNESS,
+            "side_px": edges.SIDE_PX,
+            "softness": edges.SOFTNESS,
             "sharpness": ensemble.SHARPNESS,
             "deviation": [ensemble.LOW, ensemble.HIGH],
-            "mask_difference": [MASK_LOW, MASK_HIGH],
+            "mask_difference": [edges.MASK_LOW, edges.MASK_HIGH],
             "coarse": ensemble.COARSE,
             "margin": views.MARGIN,
             "long": views.LONG,
@@ -219,64 +214,6 @@ def origin_of(settings: Settings, masks: bool) -> dict[str, Any]:
 # one picture
 
 
-def refine(frame: Frame, estimate: Estimate) -> tuple[U8, U8]:
-    """Alpha and confidence at the frame's size, edges as the picture has them.
-
-    Args:
-        frame: the whole picture.
-        estimate: made of it, at its size or smaller.
-
-    Returns:
-        Two uint8 arrays (h, w).
-    """
-    return _guided(frame, estimate.probability), _full(estimate.confidence, frame.size)
-
-
-def refine_mask(frame: Frame, mask: F32, estimate: Estimate) -> tuple[U8, U8]:
-    """The same for a mask (h, w) 0-1 that is right about the people it shows.
-
-    Pixels that the ensemble calls person and the mask does not, or the other way round, over
-    more than an edge's width, are in doubt.
-    """
-    probability = _resized(estimate.probability, frame.size)
-    confidence = ensemble.confident(np.abs(probability - mask), MASK_LOW, MASK_HIGH)
-    return _guided(frame, mask), _bytes(confidence)
-
-
-def _guided(frame: Frame, alpha: F32) -> U8:
-    """Half the size of what the teachers saw is what the guided filter of the product works on."""
-    height, width = alpha.shape
-    small = Size(max(1, (width + 1) // 2), max(1, (height + 1) // 2))
-    slope, offset = kernels.guided(frame.small_luma(small), _resized(alpha, small), RADIUS_PX, EPSILON, SOFTNESS)
-    return kernels.apply_guided(slope, offset, frame.luma())
-
-
-def _full(values: F32, size: Size) -> U8:
-    return _bytes(_resized(values, size))
-
-
-def _resized(values: F32, size: Size) -> F32:
-    height, width = values.shape
-    if (width, height) == size:
-        return values
-    resized: F32 = views.resampling(height, size.height) @ values @ views.resampling(width, size.width).T
-    return np.ascontiguousarray(resized)
-
-
-def _bytes(values: F32) -> U8:
-    return np.rint(np.clip(values, 0, 1) * 255).astype(np.uint8)
-
-
-def _reduced(frame: Frame) -> Frame:
-    """The picture at the size the teachers are asked at."""
-    width, height = frame.size
-    longest = max(width, height)
-    if longest <= SIDE_PX:
-        return frame
-    size = Size(max(1, round(width * SIDE_PX / longest)), max(1, round(height * SIDE_PX / longest)))
-    return Frame.from_rgb(np.rint(frame.rgb(size) * 255).astype(np.uint8))
-
-
 def one(task: _Task, asked: Sequence[Teacher]) -> Outcome:
     """Label one picture and write its files.
 
@@ -287,7 +224,7 @@ def one(task: _Task, asked: Sequence[Teacher]) -> Outcome:
     try:
         frame = read_image(task.image)
         mask = None if task.mask is None else _read_mask(task.mask, frame.size)
-        estimate = ensemble.estimate(_reduced(frame), asked)
+        estimate = ensemble.estimate(edges.reduced(frame), asked)
     except (OpenError, SourceError, InferenceError) as exc:
         return Outcome(name, f"{record.UNREADABLE}: {' '.join(str(exc).split())}")
     agreement, area = round(estimate.agreement, 4), round(estimate.area, 4)
@@ -296,12 +233,12 @@ def one(task: _Task, asked: Sequence[Teacher]) -> Outcome:
             return Outcome(name, "nobody was found", agreement, area)
         if estimate.agreement < task.settings.agreement:
             return Outcome(name, f"the teachers disagree: {estimate.agreement:.3f}", agreement, area)
-        alpha, confidence = refine(frame, estimate)
+        alpha, confidence = edges.refine(frame, estimate)
     else:
-        alpha, confidence = refine_mask(frame, mask, estimate)
+        alpha, confidence = edges.refine_mask(frame, mask, estimate)
         area = round(float((mask > 0.5).mean()), 4)
     if task.settings.matting:
-        alpha = _bytes(matting.closed_form(frame.to_rgb(), alpha / np.float32(255)))
+        alpha = edges.to_bytes(matting.closed_form(frame.to_rgb(), alpha / np.float32(255)))
     _write_grey(task.output / "masks" / f"{stem}.png", alpha)
     _write_grey(task.output / "weights" / f"{stem}.png", confidence)
     _link(task.image, task.output / "images" / name)
@@ -351,27 +288,30 @@ _teachers: list[Teacher] = []
 """Of a working process, loaded once by `_start`; empty in the process that asks."""
 
 
-def _start(settings: Settings) -> None:
+def _start(settings: Settings, loading: Loading) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group: the parent ends its processes
-    _teachers[:] = teachers.load_teachers(settings.teachers, settings.weights)
+    with loading():
+        _teachers[:] = teachers.load_teachers(settings.teachers, settings.weights)
 
 
 def _work(task: _Task) -> Outcome:
     return one(task, _teachers)
 
 
-def _run(tasks: Sequence[_Task], settings: Settings) -> Iterator[Outcome]:
+def _run(tasks: Sequence[_Task], settings: Settings, loading: Loading) -> Iterator[Outcome]:
     """Outcomes in the order in which they are done."""
     if not tasks:
         return
-    if settings.jobs == 1:
+    with loading():  # with several processes too: an error here is clearer than one from a pool
         asked = teachers.load_teachers(settings.teachers, settings.weights)
-        yield from (one(task, asked) for task in tasks)
-        return
-    # an error here is clearer than one from a pool
-    for teacher in teachers.load_teachers(settings.teachers, settings.weights):
-        teacher.segmenter.close()
-    pool = ProcessPoolExecutor(settings.jobs, get_context("spawn"), _start, (settings,))
+    try:
+        if settings.jobs == 1:
+            yield from (one(task, asked) for task in tasks)
+            return
+    finally:
+        for teacher in asked:
+            teacher.segmenter.close()
+    pool = ProcessPoolExecutor(settings.jobs, get_context("spawn"), _start, (settings, loading))
     waiting: set[Future[Outcome]] = set()
     rest = iter(tasks)
     try:
