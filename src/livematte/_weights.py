@@ -47,13 +47,22 @@ class WeightsFile:
         path: its path below the package's weights or below the cache, with `/`.
         sha256: of its content, lower-case hexadecimal.
         size_bytes: of its content.
-        url: official address; None for a file that ships with the package.
+        url: official address; None for a file that ships with the package, or that nobody
+            publishes in this format.
+        published: False for the latter: it is taken from `--weights`, from the cache if
+            somebody put it there, or from `LIVEMATTE_MIRROR`.
     """
 
     path: str
     sha256: str
     size_bytes: int
     url: str | None = None
+    published: bool = True
+
+    @property
+    def packaged(self) -> bool:
+        """Whether it ships with the package."""
+        return self.published and self.url is None
 
     @property
     def suffix(self) -> str:
@@ -76,7 +85,7 @@ def cache_dir() -> Path:
 
 def place(file: WeightsFile) -> Path:
     """Where `file` belongs on this machine, whether it is there or not."""
-    return (PACKAGED if file.url is None else cache_dir() / "weights") / file.path
+    return (PACKAGED if file.packaged else cache_dir() / "weights") / file.path
 
 
 def locate(file: WeightsFile, model: str) -> Path:
@@ -92,13 +101,20 @@ def locate(file: WeightsFile, model: str) -> Path:
     """
     path = place(file)
     if not path.is_file():
-        if file.url is None:
+        if file.packaged:
             raise WeightsError(f"{path} is missing from the installation: install livematte again")
+        if not file.published:
+            raise WeightsError(
+                f"the weights of {model} are not on this machine, and have no official address: "
+                f"pass --weights FILE, or put {Path(file.path).name} at {path}"
+            )
         raise WeightsError(
             f"the weights of {model} are not on this machine: "
             f"run `livematte models pull {model}` or pass --weights FILE"
         )
-    if file.url is not None:
+    if not file.published:
+        verify(path, file)
+    elif not file.packaged:
         verify(path, file, f"run `livematte models pull {model}` again")
     return path
 
@@ -150,12 +166,16 @@ def pull(file: WeightsFile, progress: Progress = _silent) -> Path:
         OptionError: `LIVEMATTE_MIRROR` is no http address.
     """
     target = place(file)
-    if file.url is None:
+    if file.packaged:
         verify(target, file, "install livematte again")
         return target
     if _is_whole(target, file):
         progress(file.size_bytes, file.size_bytes)
         return target
+    if not address(file):
+        raise DownloadError(
+            f"{Path(file.path).name} has no official address: put it at {target}, or pass --weights FILE"
+        )
     part = target.with_name(f"{target.name}.part")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -179,7 +199,8 @@ def pull(file: WeightsFile, progress: Progress = _silent) -> Path:
 
 
 def address(file: WeightsFile) -> str:
-    """Where `file` is downloaded from: the mirror, if there is one, else the official address."""
+    """Where `file` is downloaded from: the mirror, if there is one, else the official address,
+    else an empty string."""
     mirror = os.environ.get("LIVEMATTE_MIRROR")
     if not mirror:
         return file.url or ""

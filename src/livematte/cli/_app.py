@@ -11,7 +11,20 @@ import typer
 import livematte
 from livematte import cli
 
-ORDER = ("blur", "replace", "remove", "matte", "serve", "models", "doctor", "bench", "train", "prune", "export")
+ORDER = (
+    "blur",
+    "replace",
+    "remove",
+    "matte",
+    "serve",
+    "models",
+    "doctor",
+    "bench",
+    "label",
+    "train",
+    "prune",
+    "export",
+)
 """Commands in the order a newcomer needs them; others follow by name."""
 
 EXAMPLE = "Example: livematte blur talk.mp4 -o private.mp4"

@@ -52,14 +52,15 @@ def info(name: Name, json_: Json = False, debug: Debug = False) -> None:
             typer.echo(f"{key:<11} {value}")
     for file in known["files"]:
         typer.echo(f"{'file':<11} {file['path']} ({file['state']}, {file['size_bytes']} bytes)")
-        typer.echo(f"{'':<11} {file['url'] or 'in the package'}")
+        typer.echo(f"{'':<11} {file['url'] or file['origin']}")
         typer.echo(f"{'':<11} sha256 {file['sha256']}")
 
 
 @app.command(epilog="Example: livematte models pull mediapipe:landscape")
 def pull(names: Names = None, debug: Debug = False) -> None:
     """Fetch weights from their official address, and check them."""
-    for spec in [find(name) for name in names] if names else every():
+    wanted = [find(name) for name in names] if names else [s for s in every() if all(f.published for f in s.files)]
+    for spec in wanted:
         for file in spec.files:
             with bar(spec.name) as progress:
                 path = _weights.pull(file, progress)
@@ -123,15 +124,23 @@ def facts(spec: ModelSpec) -> dict[str, Any]:
                 "size_bytes": file.size_bytes,
                 "sha256": file.sha256,
                 "url": file.url,
+                "origin": origin(file),
             }
             for file in spec.files
         ],
     }
 
 
+def origin(file: WeightsFile) -> str:
+    """Where a file comes from, in words."""
+    if file.packaged:
+        return "in the package"
+    return "official address" if file.url else "no official address: pass --weights FILE"
+
+
 def state(spec: ModelSpec) -> str:
     """Where a model's weights are: `in package`, `pulled` or `not here`."""
-    if all(file.url is None for file in spec.files):
+    if all(file.packaged for file in spec.files):
         return "in package"
     return "pulled" if any(_weights.place(file).is_file() for file in spec.files) else "not here"
 

@@ -7,7 +7,8 @@ An engine module offers
     installed() -> bool             whether its runtime can be imported, without importing it
     create(argument, *, graph, threads) -> Engine
 
-and imports its runtime inside `create`. One loaded engine serves any number of threads.
+(an engine that can fix the picture's size of a graph that leaves it open also takes
+`picture`, a size) and imports its runtime inside `create`. One loaded engine serves any number of threads.
 """
 
 from __future__ import annotations

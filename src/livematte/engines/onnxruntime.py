@@ -10,9 +10,11 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from livematte import _weights
 from livematte._errors import InferenceError, LoadError, MissingExtra
-from livematte._frame import F32
+from livematte._frame import F32, Size
 from livematte.engines import (
     DEFAULT_THREADS,
     Tensor,
@@ -42,13 +44,19 @@ def can_convert() -> bool:
 class OnnxRuntime:
     """A graph in an ONNX Runtime session, whose `run` is thread safe by itself.
 
+    Args:
+        graph: an ONNX model.
+        source: its file, for messages.
+        threads: of one run.
+        picture: size of the only input where the graph leaves it open.
+
     Raises:
         LoadError: the graph is no such graph, or has open shapes.
     """
 
     name = "onnxruntime"
 
-    def __init__(self, graph: bytes, source: Path, threads: int) -> None:
+    def __init__(self, graph: bytes, source: Path, threads: int, picture: Size | None = None) -> None:
         import onnxruntime as ort
 
         options = ort.SessionOptions()
@@ -60,11 +68,15 @@ class OnnxRuntime:
         options.log_severity_level = LOG_FATAL
         try:
             session = ort.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+            if picture is not None and (sides := _open_sides(session, picture)):
+                for symbol, pixels in sides.items():
+                    options.add_free_dimension_override_by_name(symbol, pixels)
+                session = ort.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
         except Exception as exc:  # its exceptions share no class of their own
             raise LoadError(f"ONNX Runtime cannot load {source}: {_one_line(exc)}") from exc
         self._session: Any = session
         self.inputs = _tensors(session.get_inputs(), source)
-        self.outputs = _tensors(session.get_outputs(), source)
+        self.outputs = _outputs(session, self.inputs, source)
 
     def run(self, inputs: Sequence[F32]) -> list[F32]:
         session = self._session  # kept alive here if another thread closes
@@ -81,6 +93,28 @@ class OnnxRuntime:
 
     def close(self) -> None:
         self._session = None
+
+
+def _open_sides(session: Any, picture: Size) -> dict[str, int]:
+    """Names of the open sizes of the only input (1, h, w, 3) or (1, 3, h, w), and what they become."""
+    shapes = [value.shape for value in session.get_inputs()]
+    if len(shapes) != 1 or len(shapes[0]) != 4:
+        return {}
+    at = 2 if shapes[0][1] == 3 else 1
+    sides = zip(shapes[0][at : at + 2], (picture.height, picture.width), strict=True)
+    return {side: pixels for side, pixels in sides if isinstance(side, str)}
+
+
+def _outputs(session: Any, inputs: tuple[Tensor, ...], source: Path) -> tuple[Tensor, ...]:
+    values = session.get_outputs()
+    if all(isinstance(n, int) for value in values for n in value.shape):
+        return _tensors(values, source)
+    # fixed inputs give fixed outputs, even where shape inference does not get through
+    try:
+        arrays = session.run(None, {t.name: np.zeros(t.shape, np.float32) for t in inputs})
+    except Exception as exc:  # its exceptions share no class of their own
+        raise LoadError(f"ONNX Runtime cannot run {source}: {_one_line(exc)}") from exc
+    return tuple(Tensor(v.name, fixed_shape(v.name, a.shape, source)) for v, a in zip(values, arrays, strict=True))
 
 
 def _tensors(values: Sequence[Any], source: Path) -> tuple[Tensor, ...]:
@@ -124,13 +158,16 @@ def _write_atomically(path: Path, data: bytes) -> None:
         raise
 
 
-def create(argument: str | None, *, graph: Path, threads: int | None = None) -> OnnxRuntime:
+def create(
+    argument: str | None, *, graph: Path, threads: int | None = None, picture: Size | None = None
+) -> OnnxRuntime:
     """`onnxruntime`.
 
     Args:
         argument: nothing to choose.
         graph: an .onnx file, or a .tflite file (needs the extra `convert`).
         threads: None for one.
+        picture: size of the picture where an .onnx graph leaves it open.
 
     Raises:
         MissingExtra: ONNX Runtime, or what the conversion needs, is not installed.
@@ -145,4 +182,4 @@ def create(argument: str | None, *, graph: Path, threads: int | None = None) -> 
         raise LoadError(f"cannot read {graph}: {exc.strerror or exc}") from exc
     if graph.suffix == ".tflite":
         return _load_converted(data, graph, threads or DEFAULT_THREADS)
-    return OnnxRuntime(data, graph, threads or DEFAULT_THREADS)
+    return OnnxRuntime(data, graph, threads or DEFAULT_THREADS, picture)

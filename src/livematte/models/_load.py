@@ -44,7 +44,8 @@ def load_engine(
     if weights is None:
         file = next(f for f in spec.files if f.suffix == suffix)
         paths[suffix] = _weights.locate(file, spec.name)
-    loaded: Engine = _registry.create("engines", engine, graph=paths[suffix], threads=threads)
+    options = {"picture": spec.size} if spec.open_size else {}
+    loaded: Engine = _registry.create("engines", engine, graph=paths[suffix], threads=threads, **options)
     return loaded
 
 

@@ -22,6 +22,7 @@ class ModelSpec:
         commercial: whether commercial use is clear: True, False, or None for unclear.
         source: paper or model card.
         summary: one line on what it is good for.
+        open_size: the graph takes pictures of any size; the engine fixes it to `size`.
     """
 
     name: str
@@ -31,6 +32,7 @@ class ModelSpec:
     commercial: bool | None
     source: str
     summary: str
+    open_size: bool = False
 
 
 def pick(specs: Mapping[str, ModelSpec], family: str, tag: str | None) -> ModelSpec:

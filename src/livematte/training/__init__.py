@@ -2,7 +2,7 @@
 
 `net` is the network, `data` the pictures, `augment` what is done to them, `losses` what is asked
 of the network, `recipe` how long and at what size, `train` the loop, `export` the way out.
-Only `net` and what follows it load torch; this file and `recipe` do not.
+`label` makes mattes for pictures that have none. It needs no torch, nor do `recipe` and this file.
 """
 
 from __future__ import annotations
