@@ -28,10 +28,8 @@ from torch import Tensor
 from livematte._errors import OptionError, SourceError
 from livematte._frame import U8, Frame, PixelFormat, Size
 from livematte.sources._still import read_image
+from livematte.training.folder import SUFFIXES, picture_files
 from livematte.training.recipe import Views
-
-SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
-"""Endings of pictures, in the order in which a stem is looked for."""
 
 VERSION = 1
 """Part of the name of a cache: raise it when views are cut in another way."""
@@ -99,10 +97,9 @@ def pictures(folder: Folder) -> list[Picture]:
     Raises:
         SourceError: there are none, or one has no mask.
     """
-    images = folder.path / "images" if (folder.path / "images").is_dir() else folder.path
-    paths = sorted(p for p in images.iterdir() if p.suffix.lower() in SUFFIXES)
+    paths = picture_files(folder.path)
     if not paths:
-        raise SourceError(f"{images} holds no pictures ({', '.join(SUFFIXES)})")
+        raise SourceError(f"{folder.path} holds no pictures ({', '.join(SUFFIXES)})")
     if folder.empty:
         return [Picture(path) for path in paths]
     found = []

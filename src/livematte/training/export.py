@@ -27,7 +27,7 @@ from livematte._frame import F32, Size
 from livematte.sources._still import read_image
 from livematte.sources.synthetic import Synthetic
 from livematte.training import _onnx, _tflite
-from livematte.training.data import SUFFIXES
+from livematte.training.folder import SUFFIXES, picture_files
 from livematte.training.net import Matting, Net, check_size, load_weights, multiply_adds
 from livematte.training.quantise import onnx_int8
 
@@ -166,8 +166,7 @@ def pictures_at(size: Size, folder: Path | None = None) -> list[F32]:
     if folder is None:
         figure = Synthetic(Size(640, 360), frames=PICTURES)
         return [frame.rgb(size, planar=True)[None] for frame in figure]
-    inside = folder / "images" if (folder / "images").is_dir() else folder
-    paths = sorted(p for p in inside.iterdir() if p.suffix.lower() in SUFFIXES) if inside.is_dir() else []
+    paths = picture_files(folder)
     if not paths:
         raise OptionError(f"{folder} holds no pictures ({', '.join(SUFFIXES)})")
     step = max(1, len(paths) // PICTURES)

@@ -32,11 +32,9 @@ from livematte.sinks._still import encode_image
 from livematte.sources._still import read_image
 from livematte.training import edges, ensemble, matting, record, teachers, views
 from livematte.training.ensemble import Teacher
+from livematte.training.folder import SUFFIXES, picture_files
 from livematte.training.record import Outcome, Report
 from livematte.training.teachers import TEACHERS
-
-SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
-"""Endings of pictures."""
 
 AGREEMENT = 0.6
 """Least agreement of the teachers, as `Estimate` defines it. On fashion photographs, of which
@@ -168,14 +166,13 @@ def pictures(images: Path) -> list[Path]:
     """
     if not images.is_dir():
         raise OptionError(f"{images} is no folder of pictures")
-    folder = images / "images" if (images / "images").is_dir() else images
-    found = sorted(p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES and p.is_file())
+    found = picture_files(images)
     if not found:
-        raise SourceError(f"{folder} holds no pictures ({', '.join(SUFFIXES)})")
+        raise SourceError(f"{images} holds no pictures ({', '.join(SUFFIXES)})")
     stems: dict[str, Path] = {}
     for path in found:
         if path.stem in stems:
-            raise SourceError(f"{path.name} and {stems[path.stem].name} in {folder} would share one mask: rename one")
+            raise SourceError(f"{path.name} and {stems[path.stem].name} in {images} would share one mask: rename one")
         stems[path.stem] = path
     return found
 
