@@ -16,7 +16,7 @@ import shutil
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
@@ -48,6 +48,9 @@ FLUSH_EVERY = 50
 
 AHEAD = 4
 """Pictures waiting for each process: enough to keep it busy, few to throw away on Ctrl-C."""
+
+BLAS_THREADS = "OPENBLAS_NUM_THREADS"
+"""Variable that NumPy's own OpenBLAS heeds when it is loaded."""
 
 VERSION = 1
 """Of the method: raise it when the labels change."""
@@ -308,6 +311,29 @@ def _run(tasks: Sequence[_Task], settings: Settings, loading: Loading) -> Iterat
     finally:
         for teacher in asked:
             teacher.segmenter.close()
+    with _one_thread_each():
+        yield from _in_processes(tasks, settings, loading)
+
+
+@contextmanager
+def _one_thread_each() -> Iterator[None]:
+    """Let processes that start meanwhile multiply matrices on one thread: the processes are what works side by side.
+
+    Threads of OpenBLAS wait for each other by spinning; with more of them than cores a product of two small
+    matrices was seen to take a minute.
+    """
+    before = os.environ.get(BLAS_THREADS)
+    os.environ[BLAS_THREADS] = "1"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[BLAS_THREADS]
+        else:
+            os.environ[BLAS_THREADS] = before
+
+
+def _in_processes(tasks: Sequence[_Task], settings: Settings, loading: Loading) -> Iterator[Outcome]:
     pool = ProcessPoolExecutor(settings.jobs, get_context("spawn"), _start, (settings, loading))
     waiting: set[Future[Outcome]] = set()
     rest = iter(tasks)
