@@ -55,11 +55,15 @@ def size(part: float) -> str:
 
 
 def people(truth: F32) -> str:
-    """By the number of 8-connected parts of the mask. People who touch count as one."""
+    """By the number of 8-connected parts of the mask; people who touch count as one.
+
+    Where there is a mask at all there is somebody, however small.
+    """
     cv2 = opencv()
     person = mask(truth)
     stats = cv2.connectedComponentsWithStats(person.astype(np.uint8), connectivity=8)[2]
-    count = int(np.count_nonzero(stats[1:, cv2.CC_STAT_AREA] >= PERSON_AREA * person.size))
+    large = int(np.count_nonzero(stats[1:, cv2.CC_STAT_AREA] >= PERSON_AREA * person.size))
+    count = max(large, int(person.any()))
     return str(count) if count < 3 else "3 or more"
 
 
