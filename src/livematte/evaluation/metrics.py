@@ -56,14 +56,8 @@ CONNECTED_STEP = 0.1
 CONNECTED_THETA = 0.15
 """Alpha by which a pixel may stand out from what it is connected to (Rhemann et al.)."""
 
-STILL_BLUR_PX = 5
-"""Window of the mean that takes noise of camera and codec out of the luma."""
-
-STILL_CHANGE = 2.0
-"""Code values by which the mean luma of a pixel that stands still may change."""
-
-STILL_MARGIN_PX = 15
-"""Window in which nothing may move: a network sees the motion beside a pixel as well."""
+STILL_CHANGE = 2
+"""Code values by which the luma of a pixel that stands still may change: noise of camera and codec."""
 
 
 def mask(alpha: F32) -> Mask:
@@ -79,8 +73,8 @@ def iou(alpha: F32, truth: F32) -> float:
     """
     _check(alpha, truth)
     found, true = mask(alpha), mask(truth)
-    union = np.count_nonzero(found | true)
-    return np.count_nonzero(found & true) / union if union else 1.0
+    union = int(np.count_nonzero(found | true))
+    return int(np.count_nonzero(found & true)) / union if union else 1.0
 
 
 def boundary_f(alpha: F32, truth: F32, tolerance: float = TOLERANCE) -> float:
@@ -180,21 +174,14 @@ def dtssd(alpha: F32, before: F32, truth: F32, truth_before: F32) -> float:
 
 
 def still(luma: U8, before: U8) -> Mask:
-    """Where the picture stands still from one frame to the next.
-
-    Still is a pixel if nowhere in the 15x15 pixels around it the luma, as a mean over
-    5x5 pixels, changes by more than 2 code values of 255.
+    """Where the picture stands still: luma changes by at most `STILL_CHANGE` from one frame to the next.
 
     Args:
         luma: uint8 (h, w), full-range or limited.
         before: of the frame before.
     """
-    cv2 = opencv()
-    window = (STILL_BLUR_PX, STILL_BLUR_PX)
-    now, then = (cv2.blur(plane.astype(np.float32), window) for plane in (luma, before))
-    moved = (np.abs(now - then) > STILL_CHANGE).astype(np.uint8)
-    near = cv2.dilate(moved, np.ones((STILL_MARGIN_PX, STILL_MARGIN_PX), np.uint8))
-    return np.asarray(near == 0, np.bool_)
+    where: Mask = np.abs(luma.astype(np.int16) - before) <= STILL_CHANGE
+    return where
 
 
 def flicker(alpha: F32, before: F32, where: Mask) -> tuple[float, int]:

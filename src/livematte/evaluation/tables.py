@@ -24,7 +24,7 @@ HEADINGS = {
 BRIEF = ("iou", "boundary_f", "mad")
 """What a table of subsets shows of each model."""
 
-DIGITS = {"iou": 3, "boundary_f": 3}
+DIGITS = {"iou": 3, "boundary_f": 3, "dtssd": 2, "flicker": 2}
 """Decimals in tables; one for all others."""
 
 JSON_DIGITS = 5
