@@ -140,9 +140,9 @@ def test_conn_needs_more_than_a_touching_corner() -> None:
     truth[5:20, 5:20] = 1
     truth[20:25, 20:25] = 1
     found = truth.copy()
-    found[20:25, 20:25] = 0.5
-    # the small square stands alone: the degrees there are 0.5 and 0
-    assert metrics.conn(found, truth) == pytest.approx(25 * 0.5)
+    found[20:25, 20:25] = 0.9
+    # the small square stands alone: the degrees there are 0.1 and 0; connected, both would be 1
+    assert metrics.conn(found, truth) == pytest.approx(25 * 0.1, rel=1e-5)
 
 
 def test_dtssd_is_the_difference_of_the_changes() -> None:

@@ -14,6 +14,7 @@ import pytest
 
 from livematte import cli
 from livematte._frame import Frame
+from livematte._pipeline import StreamState
 from livematte.evaluation import score, tables
 from livematte.evaluation.datasets import Clip, Picture
 from livematte.evaluation.score import Means, Model, Worst
@@ -169,6 +170,15 @@ def test_raw_is_the_network_alone(data: Path) -> None:
     assert np.abs(np.diff(alphas[1], axis=1)).max() < np.abs(np.diff(alphas[0], axis=1)).max()
     refined.close()
     raw.close()
+
+
+@pytest.mark.parametrize("raw", [False, True])
+def test_clips_are_steadied_unless_raw(raw: bool) -> None:
+    model, stream = Model("livematte", raw=raw), StreamState()
+    first, second = SOURCE.frame(0), SOURCE.frame(8)
+    model.matte(first, stream)
+    assert np.array_equal(model.matte(second, stream), model.matte(second)) == raw
+    model.close()
 
 
 def test_session_gives_the_alpha_that_is_scored(astronaut: np.ndarray) -> None:
