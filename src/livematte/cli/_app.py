@@ -20,6 +20,7 @@ ORDER = (
     "models",
     "doctor",
     "bench",
+    "evaluate",
     "label",
     "train",
     "prune",
