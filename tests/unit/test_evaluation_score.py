@@ -25,18 +25,6 @@ FRAMES = 4
 
 
 @pytest.fixture
-def livematte(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
-    """`livematte("evaluate", ...)`: exit code, stdout, stderr."""
-
-    def run(*arguments: object) -> tuple[int, str, str]:
-        code = cli.run([str(argument) for argument in arguments])
-        shown = capsys.readouterr()
-        return code, shown.out, shown.err
-
-    return run
-
-
-@pytest.fixture
 def data(tmp_path: Path) -> Path:
     """Four pictures of the figure, with its true mattes."""
     for index in range(FRAMES):

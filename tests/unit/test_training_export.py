@@ -17,7 +17,7 @@ torch = pytest.importorskip("torch")
 torch.set_num_threads(1)  # two threads wait for each other by the second where other programs want the cores
 
 from livematte import cli  # noqa: E402
-from livematte._errors import MissingExtra, OptionError, WeightsError  # noqa: E402
+from livematte._errors import MissingExtra, OpenError, OptionError, WeightsError  # noqa: E402
 from livematte._frame import Size  # noqa: E402
 from livematte.training import export as ex  # noqa: E402
 from livematte.training import net as nets  # noqa: E402
@@ -106,7 +106,7 @@ def test_pictures_of_a_folder_are_spread(tmp_path: Path) -> None:
         cv2.imwrite(str(tmp_path / f"{index:02}.png"), np.full((8, 8, 3), index, np.uint8))
     seen = [round(float(p.max()) * 255) for p in ex.pictures_at(Size(32, 32), tmp_path)]
     assert seen == list(range(0, 32, 2))
-    with pytest.raises(OptionError, match="holds no pictures"):
+    with pytest.raises(OpenError, match="cannot read the folder"):
         ex.pictures_at(Size(32, 32), tmp_path / "none")
 
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
+from livematte._errors import OpenError, SourceError
 from livematte.training.folder import picture_files
 
 
@@ -20,5 +23,8 @@ def test_the_images_of_a_data_folder(tmp_path: Path) -> None:
     assert picture_files(tmp_path) == [tmp_path / "images" / "a.png"]
 
 
-def test_no_folder_holds_no_pictures(tmp_path: Path) -> None:
-    assert picture_files(tmp_path / "missing") == []
+def test_no_pictures(tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match="holds no pictures"):
+        picture_files(tmp_path)
+    with pytest.raises(OpenError, match="cannot read the folder"):
+        picture_files(tmp_path / "missing")

@@ -23,9 +23,9 @@ import numpy as np
 from livematte._errors import OpenError, SourceError
 from livematte._frame import F32, U8, ColorRange, Frame, Size
 from livematte.evaluation._opencv import opencv
-from livematte.sources import IMAGE_SUFFIXES, open_source
+from livematte.sources import open_source
 from livematte.sources._still import read_image
-from livematte.sources.folder import natural_key
+from livematte.sources.folder import images, natural_key
 
 TRUTHS = ("masks", "alphas", "alpha", "pha")
 """Names of the folder that holds the truth, in order of preference."""
@@ -191,7 +191,7 @@ def _limited_frame(frame: Frame, side_px: int) -> Frame:
 def _alphas(path: Path) -> Generator[F32, None, None]:
     """The frames of a folder of alphas, or of a grey video as `livematte matte` writes it."""
     if path.is_dir():
-        for file in _images(path):
+        for file in images(path):
             yield read_alpha(file)
         return
     with open_source(path) as source:
@@ -206,10 +206,10 @@ def _pairs(root: Path, folder: str) -> list[Case]:
     if truths is None:
         raise OpenError(f"{root} has {folder}/ but no truth beside it: expected {'/, '.join(TRUTHS)}/")
     stills = folder == "images"
-    found = _images(root / folder) if stills else _clips(root / folder)
+    found = images(root / folder) if stills else _clips(root / folder)
     if not found:
         raise OpenError(f"there is no {'image' if stills else 'clip'} in {root / folder}")
-    by_stem = _by_stem(_images(truths) if stills else _clips(truths))
+    by_stem = _by_stem(images(truths) if stills else _clips(truths))
     missing = [path for path in _by_stem(found).values() if _stem(path) not in by_stem]
     if missing:
         more = f", and {len(missing) - 1} more have none either" if len(missing) > 1 else ""
@@ -229,15 +229,6 @@ def _by_stem(paths: Sequence[Path]) -> dict[str, Path]:
 
 def _stem(path: Path) -> str:
     return path.name if path.is_dir() else path.stem
-
-
-def _images(folder: Path) -> list[Path]:
-    """Images of a folder in natural order; hidden files are passed over."""
-    try:
-        files = [p for p in folder.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES and not p.name.startswith(".")]
-    except OSError as exc:
-        raise OpenError(f"cannot read the folder {folder}: {exc.strerror}") from exc
-    return sorted(files, key=natural_key)
 
 
 def _clips(folder: Path) -> list[Path]:

@@ -38,7 +38,7 @@ def write(path: str | Path, worst: Iterable[Shown], models: Sequence[str]) -> No
         OptionError: there is no picture to show.
         SinkError: it cannot be written.
     """
-    from livematte.sinks._partial import PartialFile
+    from livematte.sinks._partial import write_whole
     from livematte.sinks._still import image_bytes
 
     rows = [_row(shown) for shown in worst if shown.panels]
@@ -46,13 +46,7 @@ def write(path: str | Path, worst: Iterable[Shown], models: Sequence[str]) -> No
         raise OptionError("a sheet shows pictures, and there are none: it needs images/ with masks/")
     sheet = np.concatenate([_beside([_line(text) for text in ("picture", "truth", *models)]), *rows])
     data = image_bytes(Frame.from_rgb(sheet), ".png", quality=100, grey=False)
-    file = PartialFile(path)
-    try:
-        file.hidden.write_bytes(data)
-    except BaseException:
-        file.drop()
-        raise
-    file.keep()
+    write_whole(Path(path), data)
 
 
 def panel(image: U8 | F32) -> U8:

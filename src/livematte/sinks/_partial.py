@@ -58,6 +58,22 @@ class PartialFile:
             self.hidden.unlink(missing_ok=True)
 
 
+def write_whole(path: Path, data: bytes) -> None:
+    """Write a file that appears under its name only when it is complete.
+
+    Raises:
+        SinkError: it cannot be written.
+    """
+    part = PartialFile(path)
+    try:
+        part.hidden.write_bytes(data)
+        part.keep()
+    except OSError as exc:
+        raise SinkError(f"cannot write {path}: {exc.strerror or exc}") from exc
+    finally:
+        part.drop()
+
+
 class PartialFolder:
     """A folder in the making; like `PartialFile`, and never mixed into one that holds files.
 

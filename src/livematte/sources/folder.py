@@ -31,18 +31,13 @@ class Folder:
 
     def __init__(self, path: str | Path, *, fps: Fraction | float | str = 25) -> None:
         self._fps = parse_fps(fps)
-        folder = Path(path)
-        try:
-            files = [p for p in folder.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES and not p.name.startswith(".")]
-        except OSError as exc:
-            raise OpenError(f"cannot read the folder {path}: {exc.strerror}") from exc
-        if not files:
+        self._files = images(Path(path))
+        if not self._files:
             raise OpenError(f"there is no image in {path}; known are {', '.join(IMAGE_SUFFIXES)}")
-        self._files = sorted(files, key=natural_key)
         self.info = FileInfo(
             size=read_image(self._files[0]).size,
             fps=self._fps,
-            frames=len(files),
+            frames=len(self._files),
             time_base=1 / self._fps,
             path=str(path),
         )
@@ -61,6 +56,19 @@ class Folder:
                 yield replace(read_image(path), pts=index, time_base=1 / self._fps)
             except OpenError as exc:
                 raise SourceError(f"after {index} images of {len(self._files)}: {exc}") from exc
+
+
+def images(folder: Path) -> list[Path]:
+    """Images of a folder in natural order. Hidden ones are passed over: they may be half written.
+
+    Raises:
+        OpenError: the folder cannot be read.
+    """
+    try:
+        files = [p for p in folder.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES and not p.name.startswith(".")]
+    except OSError as exc:
+        raise OpenError(f"cannot read the folder {folder}: {exc.strerror}") from exc
+    return sorted(files, key=natural_key)
 
 
 def natural_key(path: Path) -> tuple[list[tuple[int, int, str]], str]:

@@ -28,7 +28,7 @@ from torch import Tensor
 from livematte._errors import OptionError, SourceError
 from livematte._frame import U8, Frame, PixelFormat, Size
 from livematte.sources._still import read_image
-from livematte.training.folder import SUFFIXES, picture_files
+from livematte.training.folder import beside, mask_of, picture_files
 from livematte.training.recipe import Views
 
 VERSION = 1
@@ -98,21 +98,10 @@ def pictures(folder: Folder) -> list[Picture]:
         SourceError: there are none, or one has no mask.
     """
     paths = picture_files(folder.path)
-    if not paths:
-        raise SourceError(f"{folder.path} holds no pictures ({', '.join(SUFFIXES)})")
     if folder.empty:
         return [Picture(path) for path in paths]
-    found = []
-    for path in paths:
-        mask = _beside(folder.path / "masks", path.stem)
-        if mask is None:
-            raise SourceError(f"{path} has no mask: expected {folder.path / 'masks' / path.stem}.png")
-        found.append(Picture(path, mask, _beside(folder.path / "weights", path.stem)))
-    return found
-
-
-def _beside(folder: Path, stem: str) -> Path | None:
-    return next((path for suffix in SUFFIXES if (path := folder / f"{stem}{suffix}").is_file()), None)
+    masks, weights = folder.path / "masks", folder.path / "weights"
+    return [Picture(path, mask_of(path, masks), beside(weights, path)) for path in paths]
 
 
 def views(

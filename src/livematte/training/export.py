@@ -24,10 +24,11 @@ import livematte
 from livematte import _registry
 from livematte._errors import OptionError, WeightsError
 from livematte._frame import F32, Size
+from livematte.sinks._partial import write_whole
 from livematte.sources._still import read_image
 from livematte.sources.synthetic import Synthetic
 from livematte.training import _onnx, _tflite
-from livematte.training.folder import SUFFIXES, picture_files
+from livematte.training.folder import picture_files
 from livematte.training.net import Matting, Net, check_size, load_weights, multiply_adds
 from livematte.training.quantise import onnx_int8
 
@@ -140,7 +141,7 @@ def export(
         if done is not None:
             done(graph)
     facts = _facts(net, size, graphs, name, terms, path, pictures)
-    (out / "model.json").write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
+    write_whole(out / "model.json", f"{json.dumps(facts, indent=2)}\n".encode())
     return graphs
 
 
@@ -160,15 +161,13 @@ def pictures_at(size: Size, folder: Path | None = None) -> list[F32]:
     """Pictures as the network gets them: (1, 3, h, w) float32 in 0-1, at most `PICTURES`.
 
     Raises:
-        OptionError: the folder holds none.
+        SourceError: the folder holds none.
         OpenError: a file that is no picture.
     """
     if folder is None:
         figure = Synthetic(Size(640, 360), frames=PICTURES)
         return [frame.rgb(size, planar=True)[None] for frame in figure]
     paths = picture_files(folder)
-    if not paths:
-        raise OptionError(f"{folder} holds no pictures ({', '.join(SUFFIXES)})")
     step = max(1, len(paths) // PICTURES)
     return [read_image(path).rgb(size, planar=True)[None] for path in paths[::step][:PICTURES]]
 

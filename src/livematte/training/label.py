@@ -27,12 +27,12 @@ import numpy as np
 import livematte
 from livematte._errors import InferenceError, OpenError, OptionError, SinkError, SourceError
 from livematte._frame import F32, U8, Frame, PixelFormat, Size
-from livematte.sinks._partial import PartialFile
+from livematte.sinks._partial import PartialFile, write_whole
 from livematte.sinks._still import encode_image
 from livematte.sources._still import read_image
 from livematte.training import edges, ensemble, matting, record, teachers, views
 from livematte.training.ensemble import Teacher
-from livematte.training.folder import SUFFIXES, picture_files
+from livematte.training.folder import mask_of, picture_files
 from livematte.training.record import Outcome, Report
 from livematte.training.teachers import TEACHERS
 
@@ -135,7 +135,7 @@ def label(
     if settings.matting:
         matting.require_pymatting()
     found = pictures(images)
-    paired = [(path, None if masks is None else _mask_of(path, masks)) for path in found]
+    paired = [(path, None if masks is None else mask_of(path, masks)) for path in found]
     origin = origin_of(settings, masks is not None)
     _make_folders(output)
     report = Report(record.load(output, origin))
@@ -170,8 +170,6 @@ def pictures(images: Path) -> list[Path]:
     if not images.is_dir():
         raise OptionError(f"{images} is no folder of pictures")
     found = picture_files(images)
-    if not found:
-        raise SourceError(f"{images} holds no pictures ({', '.join(SUFFIXES)})")
     stems: dict[str, Path] = {}
     for path in found:
         if path.stem in stems:
@@ -255,14 +253,7 @@ def _read_mask(path: Path, size: Size) -> F32:
 
 def _write_grey(path: Path, values: U8) -> None:
     frame = Frame((values, values, values), PixelFormat.I444)
-    part = PartialFile(path)
-    try:
-        part.hidden.write_bytes(encode_image(frame, "png", "gray", {}))
-        part.keep()
-    except OSError as exc:
-        raise SinkError(f"cannot write {path}: {exc.strerror or exc}") from exc
-    finally:
-        part.drop()
+    write_whole(path, encode_image(frame, "png", "gray", {}))
 
 
 def _link(source: Path, target: Path) -> None:
@@ -361,13 +352,6 @@ def _make_folders(output: Path) -> None:
             (output / name).mkdir(parents=True, exist_ok=True)
         except OSError as exc:
             raise SinkError(f"cannot make {output / name}: {exc.strerror or exc}") from exc
-
-
-def _mask_of(path: Path, masks: Path) -> Path:
-    for suffix in SUFFIXES:
-        if (mask := masks / f"{path.stem}{suffix}").is_file():
-            return mask
-    raise SourceError(f"{path} has no mask: expected {masks / path.stem}.png")
 
 
 def _is_done(path: Path, output: Path, report: Report) -> bool:

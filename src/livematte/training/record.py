@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from livematte._errors import OptionError, SinkError
-from livematte.sinks._partial import PartialFile
+from livematte._errors import OptionError
+from livematte.sinks._partial import write_whole
 
 NAME = "labels.json"
 
@@ -92,11 +92,4 @@ def save(output: Path, origin: dict[str, Any], report: Report) -> None:
     """
     outcomes = [report.outcomes[name] for name in sorted(report.outcomes)]
     record = {**origin, "kept": report.kept, "dropped": report.dropped, "pictures": [asdict(o) for o in outcomes]}
-    part = PartialFile(output / NAME)
-    try:
-        part.hidden.write_text(json.dumps(record, indent=1) + "\n", "utf-8")
-        part.keep()
-    except OSError as exc:
-        raise SinkError(f"cannot write {output / NAME}: {exc.strerror or exc}") from exc
-    finally:
-        part.drop()
+    write_whole(output / NAME, f"{json.dumps(record, indent=1)}\n".encode())

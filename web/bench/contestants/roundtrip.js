@@ -12,13 +12,18 @@ export async function start(track) {
   const canvas = document.createElement("canvas");
   const context = canvas.getContext("bitmaprenderer");
   const element = Object.assign(document.createElement("video"), { muted: true, srcObject: new MediaStream([track]) });
+  let busy = false; // one frame is on its way at most
   worker.onmessage = ({ data }) => {
+    busy = false;
     if (canvas.width !== data.width || canvas.height !== data.height) [canvas.width, canvas.height] = [data.width, data.height];
     context.transferFromImageBitmap(data);
   };
   const next = () => {
-    const frame = new VideoFrame(element);
-    worker.postMessage({ frame }, [frame]);
+    if (!busy) {
+      const frame = new VideoFrame(element);
+      worker.postMessage({ frame }, [frame]);
+      busy = true;
+    }
     element.requestVideoFrameCallback(next);
   };
   element.requestVideoFrameCallback(next);
