@@ -17,7 +17,7 @@ torch = pytest.importorskip("torch")
 torch.set_num_threads(1)  # two threads wait for each other by the second where other programs want the cores
 
 from livematte import cli  # noqa: E402
-from livematte._errors import MissingExtra, OpenError, OptionError, WeightsError  # noqa: E402
+from livematte._errors import MissingExtra, OpenError, WeightsError  # noqa: E402
 from livematte._frame import Size  # noqa: E402
 from livematte.training import export as ex  # noqa: E402
 from livematte.training import net as nets  # noqa: E402
