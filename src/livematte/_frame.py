@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import enum
+import math
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -22,6 +24,9 @@ Planes = tuple[U8, U8, U8]
 MAX_SIDE_PX = 16384
 """Largest side a frame may have: what the integer kernels are proven for."""
 
+ASPECT_DIGITS = 6
+"""Of the logarithm of a stretch: 4:3 lies as far from 16:9 as from a square, but for the last bit."""
+
 
 class Size(NamedTuple):
     """Width and height in pixels, in this order everywhere in the API."""
@@ -31,6 +36,14 @@ class Size(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.width}x{self.height}"
+
+    def nearest(self, sizes: Iterable[Size]) -> Size:
+        """That of `sizes` to which a picture of this size is stretched least; the first of equals."""
+
+        def stretch(size: Size) -> float:
+            return round(abs(math.log(self.width * size.height / (self.height * size.width))), ASPECT_DIGITS)
+
+        return min(sizes, key=stretch)
 
 
 class PixelFormat(enum.Enum):

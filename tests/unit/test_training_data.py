@@ -108,3 +108,23 @@ def test_a_draw_depends_on_its_generator_alone() -> None:
     assert torch.equal(first, pool.draw(4000, torch.Generator().manual_seed(7)))
     assert 0.7 < (first[:, 0, 0, 0] == 1).float().mean().item() < 0.8
     assert len(pool) == 8
+
+
+def test_no_view_is_stretched_more_than_allowed(tmp_path: Path) -> None:
+    """In an upright picture whose colours are its coordinates, a view tells what part it shows."""
+    made = tmp_path / "tall"
+    (made / "images").mkdir(parents=True)
+    y, x = np.mgrid[:200, :100]
+    cv2.imwrite(str(made / "images" / "a.png"), np.stack([y * 0, y, x], 2).astype(np.uint8))
+    cut = Views(per_picture=40, stretch=1.4)
+    views = data.views(data.parse_folder(str(made), empty=True), Size(64, 32), cut, 1, tmp_path / "cache")
+    shown = [
+        np.ptp(views[0, :, channel].astype(float), axis=(1, 2)) / (1 - 1 / side) + 1
+        for channel, side in ((0, 64), (1, 32))
+    ]
+    aspects = shown[0] / shown[1] / 2
+    assert aspects.min() > 1 / 1.5
+    assert aspects.max() < 1.5
+    assert aspects[0] == pytest.approx(1 / 1.4, rel=0.03)  # as much of the upright picture as is allowed
+    top = views[0, 1:, 1, 0].mean(1)
+    assert np.median(top) < (200 - np.median(shown[1])) / 2  # heads are more often seen than feet

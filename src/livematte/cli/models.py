@@ -59,9 +59,9 @@ def info(name: Name, json_: Json = False, debug: Debug = False) -> None:
 @app.command(epilog="Example: livematte models pull mediapipe:landscape")
 def pull(names: Names = None, debug: Debug = False) -> None:
     """Fetch weights from their official address, and check them."""
-    wanted = [find(name) for name in names] if names else [s for s in every() if all(f.published for f in s.files)]
+    wanted = [find(name) for name in names] if names else [s for s in every() if all(f.published for f in s.all_files)]
     for spec in wanted:
-        for file in spec.files:
+        for file in spec.all_files:
             with bar(spec.name) as progress:
                 path = _weights.pull(file, progress)
             typer.echo(f"{spec.name}  {path}")
@@ -75,7 +75,7 @@ def verify(names: Names = None, debug: Debug = False) -> None:
     """
     bad: list[str] = []
     for spec in [find(name) for name in names] if names else every():
-        for file in spec.files:
+        for file in spec.all_files:
             found = check(file)
             typer.echo(f"{spec.name}  {file.path}  {found}")
             if found != "ok" and (names or found != "not here"):
@@ -112,7 +112,7 @@ def facts(spec: ModelSpec) -> dict[str, Any]:
     return {
         "name": spec.name,
         "summary": spec.summary,
-        "size": str(spec.size),
+        "size": ", ".join(str(shape.size) for shape in spec.shapes),
         "licence": spec.licence,
         "commercial": COMMERCIAL[spec.commercial],
         "source": spec.source,
@@ -126,7 +126,7 @@ def facts(spec: ModelSpec) -> dict[str, Any]:
                 "url": file.url,
                 "origin": origin(file),
             }
-            for file in spec.files
+            for file in spec.all_files
         ],
     }
 
@@ -140,9 +140,9 @@ def origin(file: WeightsFile) -> str:
 
 def state(spec: ModelSpec) -> str:
     """Where a model's weights are: `in package`, `pulled` or `not here`."""
-    if all(file.packaged for file in spec.files):
+    if all(file.packaged for file in spec.all_files):
         return "in package"
-    return "pulled" if any(_weights.place(file).is_file() for file in spec.files) else "not here"
+    return "pulled" if any(_weights.place(file).is_file() for file in spec.all_files) else "not here"
 
 
 def check(file: WeightsFile) -> str:

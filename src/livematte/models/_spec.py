@@ -23,6 +23,7 @@ class ModelSpec:
         source: paper or model card.
         summary: one line on what it is good for.
         open_size: the graph takes pictures of any size; the engine fixes it to `size`.
+        others: the same network for pictures of other aspects, each with its own size and files.
     """
 
     name: str
@@ -33,6 +34,17 @@ class ModelSpec:
     source: str
     summary: str
     open_size: bool = False
+    others: tuple[ModelSpec, ...] = ()
+
+    @property
+    def shapes(self) -> tuple[ModelSpec, ...]:
+        """This and the others, by the size of their picture."""
+        return (self, *self.others)
+
+    @property
+    def all_files(self) -> tuple[WeightsFile, ...]:
+        """The files of all shapes."""
+        return tuple(file for shape in self.shapes for file in shape.files)
 
 
 def pick(specs: Mapping[str, ModelSpec], family: str, tag: str | None) -> ModelSpec:

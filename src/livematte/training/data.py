@@ -31,7 +31,7 @@ from livematte.sources._still import read_image
 from livematte.training.folder import beside, mask_of, picture_files
 from livematte.training.recipe import Views
 
-VERSION = 1
+VERSION = 2
 """Part of the name of a cache: raise it when views are cut in another way."""
 
 CHANNELS = 5
@@ -42,6 +42,9 @@ TRIES = 5
 
 ENOUGH = 0.02
 """Part of a window that is person, to show somebody."""
+
+UPWARDS = 2.0
+"""Exponent of a window's place from the top: heads are there, and cameras are pointed at them."""
 
 Progress = Callable[[str, int, int], None]
 """Called with what is being read, the pictures done, and those in all."""
@@ -177,25 +180,40 @@ def read(picture: Picture) -> U8:
 
 
 def _cut(pixels: U8, size: Size, cut: Views, random: np.random.Generator) -> Iterator[U8]:
-    yield shrink(pixels, size)
+    yield shrink(_whole(pixels, size, cut, random), size)
     for _ in range(cut.per_picture - 1):
         for _ in range(TRIES):
-            window = _window(pixels, cut, random)
+            window = _window(pixels, size, cut, random)
             if window[3].mean() >= ENOUGH * 255:
                 break
         yield shrink(window, size)
 
 
-def _window(pixels: U8, cut: Views, random: np.random.Generator) -> U8:
-    """A part of the picture, of one of the aspects, as large as was drawn or as fits."""
+def _whole(pixels: U8, size: Size, cut: Views, random: np.random.Generator) -> U8:
+    """The picture, without what makes it longer or higher than may be stretched to `size`."""
     _, height, width = pixels.shape
-    aspect = random.choice(cut.aspects)
+    aspect = size.width / size.height
+    w = min(width, round(height * aspect * cut.stretch))
+    h = min(height, round(width / aspect * cut.stretch))
+    return _part(pixels, w, h, random)
+
+
+def _window(pixels: U8, size: Size, cut: Views, random: np.random.Generator) -> U8:
+    """A part of the picture, near the aspect of `size`, as large as was drawn or as fits."""
+    _, height, width = pixels.shape
+    aspect = size.width / size.height * cut.stretch ** random.uniform(-1, 1)
     area = random.uniform(*cut.area) * height * width
     w = int(min(width, max(16, (area * aspect) ** 0.5)))
     h = int(min(height, max(16, w / aspect)))
     w = int(min(w, max(16, h * aspect)))
-    x, y = int(random.integers(0, width - w + 1)), int(random.integers(0, height - h + 1))
-    return pixels[:, y : y + h, x : x + w]
+    return _part(pixels, w, h, random)
+
+
+def _part(pixels: U8, width: int, height: int, random: np.random.Generator) -> U8:
+    """A rectangle of that size somewhere in the picture, more often in its upper part."""
+    x = int(random.integers(0, pixels.shape[2] - width + 1))
+    y = int((pixels.shape[1] - height + 1) * random.uniform() ** UPWARDS)
+    return pixels[:, y : y + height, x : x + width]
 
 
 def shrink(pixels: U8, size: Size) -> U8:
@@ -215,7 +233,7 @@ def _key(found: Sequence[Picture], size: Size, cut: Views, seed: int) -> str:
         for path in (picture.image, picture.mask, picture.weight)
         if path is not None
     ]
-    how = [VERSION, tuple(size), cut.per_picture, cut.area, cut.aspects, seed]
+    how = [VERSION, tuple(size), cut.per_picture, cut.area, cut.stretch, seed]
     folder = str(found[0].image.parent.resolve())
     return hashlib.sha256(json.dumps([how, folder, files]).encode()).hexdigest()[:16]
 

@@ -55,14 +55,15 @@ class Views:
     """How a picture is cut before it is kept for training.
 
     Args:
-        per_picture: views of each picture; the first is the whole of it.
+        per_picture: views of each picture; the first is the whole of it, or as much as `stretch` allows.
         area: smallest and largest part of the picture in a window.
-        aspects: width over height of the windows; every view is stretched to the network's input.
+        stretch: largest factor by which a view is stretched to the aspect of the network's input; those
+            of windows lie evenly on both sides of none.
     """
 
     per_picture: int = 4
     area: tuple[float, float] = (0.25, 0.9)
-    aspects: tuple[float, ...] = (16 / 9, 4 / 3, 1.0, 9 / 16)
+    stretch: float = 1.4
 
 
 @dataclass(frozen=True, slots=True)

@@ -170,7 +170,7 @@ class _Run:
         self._figures: dict[str, float] = {}
         self._validation: Validation | None = None
         if job.dev and rank == 0:
-            self._validation = Validation(job.dev, job.recipe.stages[-1].sizes[0], self._cache)
+            self._validation = Validation(job.dev, job.recipe.stages[-1].sizes, self._cache)
         self._model: nn.Module = state.net
         if world > 1:
             self._model = nn.parallel.DistributedDataParallel(state.net)

@@ -1,13 +1,15 @@
-"""Figures on pictures that are never trained on, fed as the product feeds them: whole, stretched."""
+"""Figures on pictures that are never trained on, fed as the product feeds them: whole, to the nearest aspect."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from livematte._frame import Size
+from livematte.sources._still import read_image
 from livematte.training import data
 from livematte.training.data import Folder
 from livematte.training.net import Net
@@ -15,6 +17,10 @@ from livematte.training.recipe import Views
 
 BATCH = 16
 """Pictures at once: large enough to be quick, small enough for any memory."""
+
+
+WHOLE = Views(per_picture=1, stretch=1e3)
+"""Whole pictures, whatever their aspect."""
 
 
 class Validation:
@@ -25,23 +31,29 @@ class Validation:
 
     Args:
         folder: images and masks.
-        size: (width, height) of the network's input.
-        cache: folder for the pictures at that size.
+        sizes: (width, height) of the network's inputs; a picture goes to the one of the nearest aspect.
+        cache: folder for the pictures at those sizes.
     """
 
-    def __init__(self, folder: Path, size: tuple[int, int], cache: Path) -> None:
-        self._views = data.views(Folder(folder), Size(*size), Views(per_picture=1), 0, cache)
+    def __init__(self, folder: Path, sizes: Iterable[tuple[int, int]], cache: Path) -> None:
+        unlike = sorted({Size(*size) for size in sizes}, reverse=True)
+        nearest = [read_image(picture.image).size.nearest(unlike) for picture in data.pictures(Folder(folder))]
+        self._groups = []
+        for size in set(nearest):
+            views = data.views(Folder(folder), size, WHOLE, 0, cache)
+            self._groups.append((views, [i for i, other in enumerate(nearest) if other == size]))
 
     def __call__(self, net: Net, device: torch.device) -> dict[str, float]:
         """Mean over the pictures: `iou` at an alpha of 0.5, and `mad`, the mean absolute difference."""
         ious, mads = [], []
         with torch.inference_mode():
-            for at in range(0, len(self._views), BATCH):
-                batch = torch.from_numpy(self._views[at : at + BATCH, 0].copy()).to(device).float() / 255
-                rgb = batch[:, :3].contiguous(memory_format=torch.channels_last)
-                guess = torch.sigmoid(net(rgb)[0])
-                ious.append(iou(guess, batch[:, 3:4]))
-                mads.append((guess - batch[:, 3:4]).abs().mean((1, 2, 3)))
+            for views, rows in self._groups:
+                for at in range(0, len(rows), BATCH):
+                    batch = torch.from_numpy(views[rows[at : at + BATCH], 0]).to(device).float() / 255
+                    rgb = batch[:, :3].contiguous(memory_format=torch.channels_last)
+                    guess = torch.sigmoid(net(rgb)[0])
+                    ious.append(iou(guess, batch[:, 3:4]))
+                    mads.append((guess - batch[:, 3:4]).abs().mean((1, 2, 3)))
         return {"iou": torch.cat(ious).mean().item(), "mad": torch.cat(mads).mean().item()}
 
 

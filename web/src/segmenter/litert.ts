@@ -5,9 +5,17 @@ import { asError, LivematteError } from "../errors.js";
 import { softwareAdapter } from "../render/rasteriser.js";
 import type { Size } from "../render/renderer.js";
 import type { EngineName, ModelName } from "../types.js";
-import { MODELS, type ModelSpec } from "./models.js";
+import { type Graph, MODELS, type ModelSpec, nearest } from "./models.js";
 
-/** A loaded network. It keeps no memory of the frames before. */
+/** A network, for pictures of every aspect. */
+export interface Network {
+  readonly name: ModelName;
+  /** The graph that a frame of this size is stretched to least. It is loaded when it is first asked for. */
+  at(frame: Size): Promise<Segmenter>;
+  close(): void;
+}
+
+/** A loaded graph. It keeps no memory of the frames before. */
 export interface Segmenter {
   readonly name: ModelName;
   readonly size: Size;
@@ -24,7 +32,8 @@ export interface Segmenter {
 export interface Engine {
   readonly name: EngineName;
   readonly why: string;
-  load(model: ModelName): Promise<Segmenter>;
+  /** The network with its usual graph loaded. */
+  load(model: ModelName): Promise<Network>;
 }
 
 /**
@@ -44,7 +53,7 @@ export async function openEngine(assetBase: string, wanted: EngineName | "auto")
   } catch (thrown) {
     throw asError(thrown, "engine", `the engine did not load from ${assetBase}litert/, copy the folder dist/assets there`);
   }
-  return { name: accelerator, why, load: async (model) => loadSegmenter(MODELS[model], assetBase, accelerator) };
+  return { name: accelerator, why, load: async (model) => loadNetwork(MODELS[model], assetBase, accelerator) };
 }
 
 async function choose(wanted: EngineName | "auto"): Promise<[EngineName, string]> {
@@ -63,26 +72,46 @@ async function choose(wanted: EngineName | "auto"): Promise<[EngineName, string]
   return software ? ["wasm", `the WebGPU adapter is software: ${software}`] : ["webgpu", `WebGPU adapter ${adapter.info.vendor} ${adapter.info.architecture}`];
 }
 
-async function loadSegmenter(spec: ModelSpec, assetBase: string, accelerator: EngineName): Promise<Segmenter> {
-  const weights = await fetchWeights(spec, assetBase);
-  let model: CompiledModel;
+async function loadNetwork(spec: ModelSpec, assetBase: string, accelerator: EngineName): Promise<Network> {
+  const usual = await loadSegmenter(spec, spec.graphs[0] as Graph, assetBase, accelerator);
+  const loaded = new Map([[spec.graphs[0] as Graph, Promise.resolve(usual)]]);
+  return {
+    name: spec.name,
+    at(frame) {
+      const graph = nearest(spec.graphs, frame);
+      // what cannot be had is done without: the usual graph takes every picture, only stretched
+      const segmenter = loaded.get(graph) ?? loadSegmenter(spec, graph, assetBase, accelerator).catch(() => usual);
+      loaded.set(graph, segmenter);
+      return segmenter;
+    },
+    close() {
+      for (const segmenter of loaded.values()) void segmenter.then((one) => one.close());
+    },
+  };
+}
+
+async function loadSegmenter(spec: ModelSpec, graph: Graph, assetBase: string, accelerator: EngineName): Promise<Segmenter> {
+  const weights = await fetchWeights(spec, graph, assetBase);
+  let model: CompiledModel | null;
   try {
     model = await loadAndCompile(weights, { accelerator });
   } catch (thrown) {
     throw asError(thrown, "weights", `${spec.name} could not be compiled`);
   }
-  const { width, height } = spec.size;
+  const { size } = graph;
+  const shape = [1, size.height, size.width, 3];
   return {
     name: spec.name,
-    size: spec.size,
+    size,
     async segment(picture) {
+      if (!model) throw new LivematteError("stopped", `${spec.name} was closed`);
       let input: Tensor | undefined;
       let outputs: Tensor[] = [];
       try {
-        input = new Tensor(picture, [1, height, width, 3]);
+        input = new Tensor(picture, shape);
         outputs = await model.run(accelerator === "webgpu" ? (input = await input.moveTo("webgpu")) : input);
         const alpha = (await (outputs[0] as Tensor).data()) as Float32Array;
-        return checked(alpha.slice(), spec);
+        return checked(alpha.slice(), spec.name, size);
       } catch (thrown) {
         throw asError(thrown, "engine", `${spec.name} failed`);
       } finally {
@@ -90,24 +119,27 @@ async function loadSegmenter(spec: ModelSpec, assetBase: string, accelerator: En
         for (const output of outputs) output.delete();
       }
     },
-    close: () => model.delete(),
+    close() {
+      model?.delete();
+      model = null; // twice is fine: two aspects may share a graph
+    },
   };
 }
 
 /** Limited to 0-1, which engines leave by a rounding error. What is not finite is no matte. */
-function checked(alpha: Float32Array, spec: ModelSpec): Float32Array {
-  const expected = spec.size.width * spec.size.height;
-  if (alpha.length !== expected) throw new LivematteError("engine", `${spec.name} gave ${alpha.length} values, expected ${expected}`);
+function checked(alpha: Float32Array, name: ModelName, size: Size): Float32Array {
+  const expected = size.width * size.height;
+  if (alpha.length !== expected) throw new LivematteError("engine", `${name} gave ${alpha.length} values, expected ${expected}`);
   for (let i = 0; i < alpha.length; i++) {
     const value = alpha[i] as number;
-    if (!Number.isFinite(value)) throw new LivematteError("engine", `${spec.name} gave values that are not finite`);
+    if (!Number.isFinite(value)) throw new LivematteError("engine", `${name} gave values that are not finite`);
     alpha[i] = value > 0 ? (value < 1 ? value : 1) : 0;
   }
   return alpha;
 }
 
-async function fetchWeights(spec: ModelSpec, assetBase: string): Promise<Uint8Array> {
-  const url = new URL(spec.file, assetBase).href;
+async function fetchWeights(spec: ModelSpec, graph: Graph, assetBase: string): Promise<Uint8Array> {
+  const url = new URL(graph.file, assetBase).href;
   const response = await fetch(url).catch((thrown: unknown) => {
     throw asError(thrown, "weights", `${url} could not be fetched`);
   });
@@ -115,6 +147,6 @@ async function fetchWeights(spec: ModelSpec, assetBase: string): Promise<Uint8Ar
   const weights = new Uint8Array(await response.arrayBuffer());
   const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", weights));
   const sha256 = Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join("");
-  if (sha256 !== spec.sha256) throw new LivematteError("weights", `${url} is damaged or another file: SHA-256 ${sha256}, expected ${spec.sha256}`);
+  if (sha256 !== graph.sha256) throw new LivematteError("weights", `${url} is damaged or another file: SHA-256 ${sha256}, expected ${graph.sha256}`);
   return weights;
 }

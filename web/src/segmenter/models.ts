@@ -5,11 +5,23 @@ import type { ModelName } from "../types.js";
 
 export interface ModelSpec {
   readonly name: ModelName;
+  /** The same network for pictures of several aspects; the first is the usual one. */
+  readonly graphs: readonly Graph[];
+  readonly licence: string;
+}
+
+export interface Graph {
   /** Below assetBase. */
   readonly file: string;
   readonly sha256: string;
+  /** Of the picture it takes. */
   readonly size: Size;
-  readonly licence: string;
+}
+
+/** The graph that a picture of `size` is stretched to least; the first of equals: 4:3 lies as far from 16:9 as from a square. */
+export function nearest(graphs: readonly Graph[], { width, height }: Size): Graph {
+  const stretch = ({ size }: Graph): number => Math.round(1e6 * Math.abs(Math.log((width * size.height) / (height * size.width))));
+  return graphs.reduce((best, graph) => (stretch(graph) < stretch(best) ? graph : best));
 }
 
 const LANDSCAPE: Size = { width: 256, height: 144 };
@@ -17,23 +29,17 @@ const LANDSCAPE: Size = { width: 256, height: 144 };
 export const MODELS: Record<ModelName, ModelSpec> = {
   livematte: {
     name: "livematte",
-    file: "models/livematte.tflite",
-    sha256: "ae3363abba1a1de342b816256085f0abf814fa966e1253e58b6afc0c25340239",
-    size: LANDSCAPE,
+    graphs: [{ file: "models/livematte.tflite", sha256: "ae3363abba1a1de342b816256085f0abf814fa966e1253e58b6afc0c25340239", size: LANDSCAPE }],
     licence: "own weights, trained on masks that are free for academic use only",
   },
   "mediapipe:landscape": {
     name: "mediapipe:landscape",
-    file: "models/selfie_segmentation_landscape.tflite",
-    sha256: "4aafe6223bb8dac6fac8ca8ed56852870a33051ef3f6238822d282a109962894",
-    size: LANDSCAPE,
+    graphs: [{ file: "models/selfie_segmentation_landscape.tflite", sha256: "4aafe6223bb8dac6fac8ca8ed56852870a33051ef3f6238822d282a109962894", size: LANDSCAPE }],
     licence: "Apache-2.0",
   },
   "mediapipe:general": {
     name: "mediapipe:general",
-    file: "models/selfie_segmentation.tflite",
-    sha256: "8d13b7fae74af625c641226813616a2117bd6bca19eb3b75574621fc08557f27",
-    size: { width: 256, height: 256 },
+    graphs: [{ file: "models/selfie_segmentation.tflite", sha256: "8d13b7fae74af625c641226813616a2117bd6bca19eb3b75574621fc08557f27", size: { width: 256, height: 256 } }],
     licence: "Apache-2.0",
   },
 };

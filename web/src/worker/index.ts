@@ -42,7 +42,7 @@ class Host {
     const [full, small] = await Promise.all([Kernels.open(module), Kernels.open(module)]);
     const { renderer, why } = await chooseRenderer(options.renderer, () => new CpuRenderer(full), () => Kernels.open(module));
     const { effect } = options;
-    const stages = { segmenter: null, renderer, painting: effect.painting, wishes: { who: effect.who, temporal: options.temporal } };
+    const stages = { network: null, renderer, painting: effect.painting, wishes: { who: effect.who, temporal: options.temporal } };
     const told = {
       ready: () => tell({ type: "ready" }),
       rung: (change: Stats["rungs"][number]) => tell({ type: "rung", change }),
@@ -63,8 +63,7 @@ class Host {
       throw thrown;
     });
     const engine = (this.engineFound = await this.engine);
-    const segmenter = await engine.load(model);
-    this.pipeline.exchange(segmenter);
+    this.pipeline.exchange(await engine.load(model));
     this.model = model;
   }
 

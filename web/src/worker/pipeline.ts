@@ -9,14 +9,14 @@ import { asError, LivematteError } from "../errors.js";
 import { Governor } from "../governor.js";
 import type { Matte, Painting, Renderer } from "../render/renderer.js";
 import { MAX_MATTE_AGE_US } from "../render/renderer.js";
-import type { Segmenter } from "../segmenter/litert.js";
+import type { Network, Segmenter } from "../segmenter/litert.js";
 import type { RungChange, Stage } from "../types.js";
 import { estimate, type SmallKernels, type Wishes } from "./estimate.js";
 import { Counter } from "./stats.js";
 
 /** What happens to every frame. Parts are exchanged while the stream runs. */
 export interface Stages {
-  segmenter: Segmenter | null; // null until it is loaded: frames are covered
+  network: Network | null; // null until it is loaded: frames are covered
   renderer: Renderer;
   painting: Painting;
   wishes: Wishes;
@@ -40,7 +40,7 @@ export class Pipeline {
   private sinceInference = 0;
   private failures = 0;
   private busy = false;
-  private readonly retired: Segmenter[] = []; // at most one: it is closed after the frame that runs in it
+  private readonly retired: Network[] = []; // at most one: it is closed after the frame that runs in it
   private faults = { engine: 0, renderer: 0 };
 
   constructor(
@@ -68,10 +68,10 @@ export class Pipeline {
     counter.dropped += skipped;
     try {
       if (this.faults.renderer-- > 0) throw new LivematteError("renderer", "the renderer was made to fail");
-      const network = stages.segmenter?.size ?? { width: 256, height: 144 };
-      const picture = await renderer.read(frame, network, rung);
+      const segmenter = (await stages.network?.at({ width: frame.codedWidth, height: frame.codedHeight })) ?? null;
+      const picture = await renderer.read(frame, segmenter?.size ?? { width: 256, height: 144 }, rung);
       const read_ms = this.lap("read", started_ms);
-      const matte = await this.estimate(picture, frame, rung.every, wishes);
+      const matte = await this.estimate(segmenter, picture, frame, rung.every, wishes);
       this.lap("segment", read_ms);
       const out = await renderer.paint(matte, painting, rung);
       for (const stage of ["refine", "effect", "composite"] as const) counter.add(stage, renderer.spent[stage]);
@@ -91,14 +91,14 @@ export class Pipeline {
     } finally {
       frame.close();
       this.busy = false;
-      for (const segmenter of this.retired.splice(0)) segmenter.close();
+      for (const network of this.retired.splice(0)) network.close();
     }
   }
 
   /** Put another network in place, between two frames. */
-  exchange(segmenter: Segmenter | null): void {
-    const before = this.stages.segmenter;
-    this.stages.segmenter = segmenter;
+  exchange(network: Network | null): void {
+    const before = this.stages.network;
+    this.stages.network = network;
     this.reset();
     if (before && this.busy) this.retired.push(before);
     else before?.close();
@@ -114,8 +114,7 @@ export class Pipeline {
     this.faults[what] = frames;
   }
 
-  private async estimate(picture: Float32Array, frame: VideoFrame, every: number, wishes: Wishes): Promise<Matte | null> {
-    const { segmenter } = this.stages;
+  private async estimate(segmenter: Segmenter | null, picture: Float32Array, frame: VideoFrame, every: number, wishes: Wishes): Promise<Matte | null> {
     const size = `${frame.codedWidth}x${frame.codedHeight} ${segmenter?.name}`;
     if (size !== this.size) [this.size, this.matte] = [size, null];
     if (!segmenter) return null;
