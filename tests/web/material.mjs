@@ -1,4 +1,4 @@
-/** Make what the browser tests look at, once: see material.py. */
+/** Make what the browser tests look at: see material.py and networks.py. */
 
 import { execFileSync } from "node:child_process";
 import { existsSync } from "node:fs";
@@ -8,10 +8,20 @@ import { fileURLToPath } from "node:url";
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const local = join(root, ".venv", "bin", "python");
 
+const folder = process.env.LIVEMATTE_WEB_MATERIAL ?? join(root, "build", "web-tests");
+
 /** Folder of the material. */
 export function material() {
-  const folder = process.env.LIVEMATTE_WEB_MATERIAL ?? join(root, "build", "web-tests");
+  return made("material.py", folder);
+}
+
+/** Folder of the networks and their pictures. */
+export function networks() {
+  return made("networks.py", join(folder, "networks"));
+}
+
+function made(script, folder) {
   const python = existsSync(local) ? local : "python3";
-  execFileSync(python, [join(root, "tests", "web", "material.py"), folder], { stdio: ["ignore", "ignore", "inherit"] });
+  execFileSync(python, [join(root, "tests", "web", script), folder], { stdio: ["ignore", "ignore", "inherit"] });
   return folder;
 }

@@ -21,7 +21,8 @@ def command(
         typer.Option(
             "--format",
             metavar="NAME",
-            help="onnx, tflite, tflite-fp16, onnx-int8 or tflite-int8; may be given again.  [default: the first three]",
+            help="onnx, tflite, tflite-fp16, onnx-int8, tflite-int8 or tfjs; may be given again.  "
+            "[default: the first three]",
         ),
     ] = None,
     size: Annotated[str, typer.Option(metavar="WxH", help="Size of the network's picture.")] = "256x144",
@@ -37,7 +38,7 @@ def command(
     json_: Annotated[bool, typer.Option("--json", help="Print what was written as a JSON array.")] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Show a traceback if something fails.")] = False,
 ) -> None:
-    """Write ONNX and TFLite graphs, each compared with torch on pictures, and model.json."""
+    """Write ONNX, TFLite and TensorFlow.js graphs, each compared with torch on pictures, and model.json."""
     from livematte.training import require_torch
 
     require_torch()

@@ -10,6 +10,7 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
+import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -27,7 +28,8 @@ from livematte._frame import F32, Size
 from livematte.sinks._partial import write_whole
 from livematte.sources._still import read_image
 from livematte.sources.synthetic import Synthetic
-from livematte.training import _onnx, _tflite
+from livematte.training import _onnx, _tfjs, _tflite
+from livematte.training._tfjs_run import GraphModel
 from livematte.training.folder import picture_files
 from livematte.training.net import Matting, Net, check_size, load_weights, multiply_adds
 from livematte.training.quantise import onnx_int8
@@ -38,9 +40,11 @@ FORMATS = {
     "tflite-fp16": ("litert", "float16", "{}-fp16.tflite", 0.05),
     "onnx-int8": ("onnxruntime", "int8", "{}-int8.onnx", 1.0),
     "tflite-int8": ("litert", "int8", "{}-int8.tflite", 1.0),
+    "tfjs": ("tfjs", "float32", "{}-tfjs", 1e-4),
 }
-"""Engine, precision, file name, and the largest difference of an alpha that is accepted: rounding in
-float32 and in float16 weights; what int8 costs is for the reader of the figures to judge."""
+"""Engine, precision, name of file or folder, and the largest difference of an alpha that is accepted:
+rounding in float32 and in float16 weights; what int8 costs is for the reader of the figures to judge.
+`tfjs` is no engine of the product: `_tfjs_run` computes these graphs, in torch."""
 
 DEFAULT_SIZE = Size(256, 144)
 
@@ -74,8 +78,10 @@ UNSTATED = Terms()
 class Graph:
     """One file that was written, and how far it is from torch.
 
+    A graph of `tfjs` has two, with the same differences.
+
     Args:
-        path: file name beside `model.json`.
+        path: of the file, from the folder of `model.json`.
         format: a key of `FORMATS`.
         layout: NCHW or NHWC.
         precision: of the weights.
@@ -136,10 +142,10 @@ def export(
     made: dict[str, bytes] = {}
     graphs = []
     for format in formats:
-        graph = _write(format, fused, size, seen, wanted, out, name, made)
-        graphs.append(graph)
-        if done is not None:
-            done(graph)
+        for graph in _write(format, fused, size, seen, wanted, out, name, made):
+            graphs.append(graph)
+            if done is not None:
+                done(graph)
     facts = _facts(net, size, graphs, name, terms, path, pictures)
     write_whole(out / "model.json", f"{json.dumps(facts, indent=2)}\n".encode())
     return graphs
@@ -181,36 +187,46 @@ def _write(
     out: Path,
     name: str,
     made: dict[str, bytes],
-) -> Graph:
+) -> list[Graph]:
     engine, precision, pattern, accepted = FORMATS[format]
-    data = _graph(format, net, size, seen, made)
     path = out / pattern.format(name)
-    part = path.with_name(f"part-{path.name}")
-    part.write_bytes(data)
+    files = _files(format, path.name, net, size, seen, made)
+    part = out / f"part-{path.name}"
     try:
-        largest, mean = compare(part, engine, seen, wanted)
+        for file, data in files.items():
+            (part / file).parent.mkdir(parents=True, exist_ok=True)
+            (part / file).write_bytes(data)
+        largest, mean = compare(part / list(files)[-1], engine, seen, wanted)
         if not largest <= accepted:
             raise WeightsError(
                 f"{path.name} differs from torch by up to {largest:.2g}, accepted is {accepted:g}: it was not written"
             )
-        part.replace(path)
+        for file in files:
+            (out / file).parent.mkdir(exist_ok=True)
+            (part / file).replace(out / file)
     finally:
-        part.unlink(missing_ok=True)
+        shutil.rmtree(part, ignore_errors=True)
     layout = "NCHW" if engine == "onnxruntime" else "NHWC"
-    digest = hashlib.sha256(data).hexdigest()
-    return Graph(path.name, format, layout, precision, len(data), digest, largest, mean)
+    return [
+        Graph(file, format, layout, precision, len(data), hashlib.sha256(data).hexdigest(), largest, mean)
+        for file, data in files.items()
+    ]
 
 
-def _graph(format: str, net: Matting, size: Size, seen: Sequence[F32], made: dict[str, bytes]) -> bytes:
-    """The bytes of a graph; float32 ones are made once."""
-    base = format.partition("-")[0]
+def _files(
+    format: str, name: str, net: Matting, size: Size, seen: Sequence[F32], made: dict[str, bytes]
+) -> dict[str, bytes]:
+    """The bytes of a graph by path, last the file that engines are given; float32 graphs are made once."""
+    base = "tflite" if format.startswith("tflite") else "onnx"
     if base not in made:
         made[base] = (_onnx.onnx_graph if base == "onnx" else _tflite.tflite_graph)(net, size)
+    if format == "tfjs":
+        return {f"{name}/{file}": data for file, data in _tfjs.tfjs_graph(made[base]).items()}
     if format == "onnx-int8":
-        return onnx_int8(made[base], _onnx.INPUT, seen)
+        return {name: onnx_int8(made[base], _onnx.INPUT, seen)}
     if format == "tflite-int8":
-        return _tflite.eighth(made[base], [np.ascontiguousarray(p.transpose(0, 2, 3, 1)) for p in seen])
-    return _tflite.half(made[base]) if format == "tflite-fp16" else made[base]
+        return {name: _tflite.eighth(made[base], [np.ascontiguousarray(p.transpose(0, 2, 3, 1)) for p in seen])}
+    return {name: _tflite.half(made[base]) if format == "tflite-fp16" else made[base]}
 
 
 def compare(path: Path, engine: str, seen: Sequence[F32], wanted: Sequence[F32]) -> tuple[float, float]:
@@ -218,7 +234,7 @@ def compare(path: Path, engine: str, seen: Sequence[F32], wanted: Sequence[F32])
 
     Args:
         path: the graph.
-        engine: an engine's name.
+        engine: an engine's name, or `tfjs`.
         seen: pictures (1, 3, h, w).
         wanted: alphas (1, 1, h, w).
 
@@ -226,7 +242,7 @@ def compare(path: Path, engine: str, seen: Sequence[F32], wanted: Sequence[F32])
         MissingExtra: the engine is not installed.
         LoadError: it cannot run the graph.
     """
-    loaded: Any = _registry.create("engines", engine, graph=path, threads=1)
+    loaded: Any = GraphModel(path) if engine == "tfjs" else _registry.create("engines", engine, graph=path, threads=1)
     try:
         apart = loaded.inputs[0].shape[1] == 3
         given = [p if apart else np.ascontiguousarray(p.transpose(0, 2, 3, 1)) for p in seen]

@@ -1,0 +1,49 @@
+/** Networks in the page, by TensorFlow.js and by LiteRT.js. Bundled by tfjs.test.mjs. */
+
+import { loadAndCompile, loadLiteRt, Tensor } from "@litertjs/core";
+import { setWasmPaths } from "@tensorflow/tfjs-backend-wasm";
+import "@tensorflow/tfjs-backend-webgl";
+import { loadGraphModel } from "@tensorflow/tfjs-converter";
+import * as tf from "@tensorflow/tfjs-core";
+import { differences, runs } from "../networks.mjs";
+
+/** What the package's network takes: its model card. */
+const PICTURE = { colours: "RGB", scale: 1 / 255, mean: [0, 0, 0], resize: "stretch, mean over areas" };
+
+const json = async (url) => (await fetch(url)).json();
+const binary = async (url) => (await fetch(url)).arrayBuffer();
+
+const violations = [];
+document.addEventListener("securitypolicyviolation", (event) => violations.push(`${event.violatedDirective} ${event.blockedURI}`));
+
+window.kit = {
+  violations,
+
+  /** The exported network by a back end of TensorFlow.js. */
+  async tfjs(backend) {
+    setWasmPaths("/tfjs-wasm/");
+    if (!(await tf.setBackend(backend))) throw new Error(`TensorFlow.js has no ${backend} here`);
+    const [facts, known, buffer] = await Promise.all([json("/networks/model.json"), json("/networks/pictures.json"), binary("/networks/pictures.bin")]);
+    const { path } = facts.files.find((file) => file.format === "tfjs" && file.path.endsWith(".json"));
+    const model = await loadGraphModel(`/networks/${path}`);
+    const found = await differences(known, buffer, facts.input, known.tfjs, runs(tf, model, facts));
+    return { backend: tf.getBackend(), float32: backend !== "webgl" || tf.env().getBool("WEBGL_RENDER_FLOAT32_ENABLED"), found };
+  },
+
+  /** The network of the package by LiteRT.js. */
+  async litert() {
+    const [known, buffer, graph] = await Promise.all([json("/networks/pictures.json"), binary("/networks/pictures.bin"), binary("/weights/livematte.tflite")]);
+    await loadLiteRt("/litert/");
+    const model = await loadAndCompile(new Uint8Array(graph), { accelerator: "wasm" });
+    const { width, height } = known.packaged;
+    const found = await differences(known, buffer, { ...PICTURE, width, height }, known.packaged, async (picture) => {
+      const given = new Tensor(picture, [1, height, width, 3]);
+      const made = await model.run(given);
+      const alpha = (await made[0].data()).slice();
+      for (const tensor of [given, ...made]) tensor.delete();
+      return alpha;
+    });
+    model.delete();
+    return found;
+  },
+};
