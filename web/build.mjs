@@ -37,7 +37,8 @@ for (const build of ENGINE_BUILDS) {
     cpSync(join(engine, name), join(assets, "litert", name));
   }
 }
-cpSync(join(root, "src", "livematte", "models", "weights", "livematte.tflite"), join(assets, "models", "livematte.tflite"));
+const weights = join(root, "src", "livematte", "models", "weights", "fast");
+for (const name of readdirSync(weights)) if (name.endsWith(".tflite")) cpSync(join(weights, name), join(assets, "models", name));
 
 // LiteRT.js loads its own script by importScripts, which only a classic worker has
 await esbuild.build({ ...shared, entryPoints: [join(here, "src", "worker", "index.ts")], format: "iife", outfile: join(assets, "livematte.worker.js") });

@@ -82,7 +82,7 @@ class Segmenter(Protocol):
 
     @property
     def size(self) -> Size:
-        """Size of the network's input and of the alpha it gives."""
+        """Size of the network's input and of the alpha it gives; the usual one, if other aspects have their own."""
         ...
 
     def segment(self, frame: Frame, state: State) -> tuple[Matte, State]:

@@ -33,9 +33,9 @@ def test_list_shows_names_state_and_terms(run: Run) -> None:
     code, out, err = run("models", "list")
     assert (code, err) == (0, "")
     rows = {line.split()[0]: line for line in out.splitlines()}
-    assert set(rows) >= {"livematte:seed", "mediapipe:landscape", "mediapipe:general"}
-    assert "in package" in rows["livematte:seed"]
-    assert "commercial use: no" in rows["livematte:seed"]
+    assert set(rows) >= {"livematte:fast", "mediapipe:landscape", "mediapipe:general"}
+    assert "in package" in rows["livematte:fast"]
+    assert "commercial use: yes" in rows["livematte:fast"]
     assert "not here" in rows["mediapipe:general"]
     assert "commercial use: yes" in rows["mediapipe:general"]
 
@@ -76,13 +76,13 @@ def test_pull_without_a_network_names_the_way_out(run: Run, monkeypatch: pytest.
 def test_pull_of_packaged_weights_only_checks_them(run: Run) -> None:
     code, out, _ = run("models", "pull", "livematte")
     assert code == 0
-    assert out.count("livematte:seed") == 2
+    assert out.count("livematte:fast") == 6  # two formats of three aspects
 
 
 def test_verify_passes_over_what_is_not_here(run: Run) -> None:
     code, out, _ = run("models", "verify")
     assert code == 0
-    assert out.count("  ok\n") == 2
+    assert out.count("  ok\n") == 6
     assert "selfie_segmentation.tflite  not here" in out
 
 

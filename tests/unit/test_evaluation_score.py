@@ -184,7 +184,7 @@ def test_json_holds_every_figure(livematte: Callable, data: Path) -> None:
     assert (code, err) == (0, "")
     assert (figures["side_px"], figures["raw"], figures["scale"]["mad"]) == (640, False, 1000)
     (model,) = figures["models"]
-    assert model["model"] == "livematte:seed"
+    assert model["model"] == "livematte:fast"
     assert model["pictures"]["count"] == FRAMES
     assert set(model["pictures"]) == {"count", "iou", "boundary_f", "mad", "mse", "grad", "conn"}
     assert sum(found["count"] for found in model["subsets"]["light"].values()) == FRAMES
@@ -198,8 +198,8 @@ def test_models_stand_side_by_side(livematte: Callable, data: Path, clip: Path) 
     code, out, _ = livematte("evaluate", *arguments)
     assert code == 0
     rows = [line.split() for line in out.splitlines()]
-    (first,) = [row for row in rows if row[:1] == ["livematte:seed"] and len(row) == 8]
-    (second,) = [row for row in rows if row[:1] == ["livematte:seed=livematte.onnx"] and len(row) == 8]
+    (first,) = [row for row in rows if row[:1] == ["livematte:fast"] and len(row) == 8]
+    (second,) = [row for row in rows if row[:1] == ["livematte:fast=livematte.onnx"] and len(row) == 8]
     assert first[1:] == second[1:]
     assert first[1] == "2"
     assert [heading in out for heading in tables.HEADINGS.values()] == [True] * 8
@@ -245,7 +245,7 @@ def test_published_figures_come_out(shared: Callable[[str], Path]) -> None:
     """The figures of the model card, which were measured by another program."""
     from livematte.evaluation import datasets, metrics
 
-    model = Model("livematte:seed", raw=True)
+    model = Model("livematte:fast", raw=True)
     found = []
     for picture in datasets.find(shared("data/people-dev")):
         rgb, truth = picture.read(640)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import json
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -64,7 +66,7 @@ def test_names_and_sizes_are_those_of_the_graph(spec: ModelSpec, shared: Shared)
 
 
 def test_first_tag_is_the_default(shared: Shared) -> None:
-    assert create("livematte").name == "livematte:seed"
+    assert create("livematte").name == "livematte:fast"
     assert create("mediapipe", weights=shared(LOCAL["mediapipe:landscape"])).name == "mediapipe:landscape"
 
 
@@ -120,7 +122,7 @@ def test_the_default_model_takes_local_weights_of_any_size(shared: Shared) -> No
 
 
 def test_litert_with_onnx_weights_is_refused_with_the_reason() -> None:
-    onnx = _weights.place(packaged.SPECS["seed"].files[0])
+    onnx = _weights.place(packaged.SPECS["fast"].files[0])
     with pytest.raises(
         LoadError, match=r"litert reads \.tflite, and these weights are \.onnx: use --engine onnxruntime"
     ):
@@ -131,7 +133,7 @@ def test_litert_with_onnx_weights_is_refused_with_the_reason() -> None:
 
 
 def engine_of(segmenter: Any) -> str:
-    return str(segmenter._engine.name)
+    return str(segmenter.engine)
 
 
 def test_auto_takes_onnxruntime_where_both_formats_exist() -> None:
@@ -283,6 +285,8 @@ class TestMatteIsTheNetworksOwn:
 
     def check(self, spec: ModelSpec, engine: str, shared: Shared, rgb: U8, frames: list[Frame]) -> None:
         segmenter = create(spec.name, engine=engine, weights=weights_of(spec, shared))
+        nearest = frames[0].size.nearest(shape.size for shape in spec.shapes)
+        spec = next(shape for shape in spec.shapes if shape.size == nearest)
         plain = block_mean(rgb, spec.size)
         if rgb.shape[0] >= spec.size.height and rgb.shape[1] >= spec.size.width:
             other = cv2.resize(rgb, spec.size, interpolation=cv2.INTER_AREA) / np.float32(255)
@@ -319,3 +323,23 @@ def planes_and_rgb(frame: Any) -> tuple[U8, list[Frame]]:
     red, blue = y + 2 * (1 - kr) * v, y + 2 * (1 - kb) * u
     green = (y - kr * red - kb * blue) / (1 - kr - kb)
     return np.clip(np.rint(np.dstack((red, green, blue))), 0, 255).astype(np.uint8), [ours]
+
+
+# the same network in the browser
+
+
+def test_the_browser_knows_the_same_files() -> None:
+    """Names, checksums and sizes in the SDK are those of model.json, in its order."""
+    root = Path(__file__).parents[2]
+    facts = json.loads((_weights.PACKAGED / "fast" / "model.json").read_text(encoding="utf-8"))
+    wanted = [(f["path"], f["sha256"], f["width"], f["height"]) for f in facts["files"] if f["layout"] == "NHWC"]
+    source = (root / "web" / "src" / "segmenter" / "models.ts").read_text(encoding="utf-8")
+    landscape = "{ width: 256, height: 144 }"
+    entry = re.compile(r'file: "models/(livematte[^"]+)", sha256: "(\w+)", size: \{ width: (\d+), height: (\d+) \}')
+    found = [
+        (f, sha, int(w), int(h))
+        for f, sha, w, h in entry.findall(source.replace("size: LANDSCAPE", f"size: {landscape}"))
+    ]
+    assert f"LANDSCAPE: Size = {landscape};" in source
+    assert found == wanted
+    assert (facts["input"]["scale"], facts["input"]["mean"]) == (1 / 255, [0, 0, 0])  # what the SDK's kernels do

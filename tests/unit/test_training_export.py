@@ -40,7 +40,7 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_onnx_is_what_torch_computes(weights: Path, tmp_path: Path) -> None:
     terms = ex.Terms("Apache-2.0", True)
-    (graph,) = ex.export(weights.parent, tmp_path, size=Size(64, 32), formats=["onnx"], name="tiny", terms=terms)
+    (graph,) = ex.export(weights.parent, tmp_path, sizes=[Size(64, 32)], formats=["onnx"], name="tiny", terms=terms)
     assert graph.path == "tiny.onnx"
     assert graph.largest_difference < 1e-4
     data = (tmp_path / "tiny.onnx").read_bytes()
@@ -53,6 +53,8 @@ def test_onnx_is_what_torch_computes(weights: Path, tmp_path: Path) -> None:
             "format": "onnx",
             "layout": "NCHW",
             "precision": "float32",
+            "width": 64,
+            "height": 32,
             "size_bytes": len(data),
             "sha256": hashlib.sha256(data).hexdigest(),
             "largest_difference": graph.largest_difference,
@@ -65,14 +67,31 @@ def test_onnx_is_what_torch_computes(weights: Path, tmp_path: Path) -> None:
 
 
 def test_an_export_is_a_model_of_the_product(weights: Path, tmp_path: Path, astronaut: np.ndarray) -> None:
-    ex.export(weights, tmp_path, size=Size(64, 32), formats=["onnx"])
+    ex.export(weights, tmp_path, sizes=[Size(64, 32)], formats=["onnx"])
     with livematte.Session(weights=tmp_path / "livematte.onnx", temporal=False) as session:
         alpha = session.matte(astronaut)
     assert alpha.shape == astronaut.shape[:2]
 
 
+def test_weights_in_float16_are_near_and_half_as_large(weights: Path, tmp_path: Path) -> None:
+    exact, half = ex.export(weights, tmp_path, sizes=[Size(64, 32)], formats=["onnx", "onnx-fp16"])
+    assert exact.largest_difference < half.largest_difference < 0.01
+    parameters = json.loads((tmp_path / "model.json").read_text())["parameters"]
+    assert exact.size_bytes - half.size_bytes > 1.5 * parameters
+
+
+def test_each_size_has_graphs_of_its_own(weights: Path, tmp_path: Path) -> None:
+    sizes = [Size(64, 32), Size(32, 64), Size(48, 48)]
+    graphs = ex.export(weights, tmp_path, sizes=sizes, formats=["onnx"], name="tiny")
+    assert [graph.path for graph in graphs] == ["tiny-64x32.onnx", "tiny-32x64.onnx", "tiny-48x48.onnx"]
+    assert [(graph.width, graph.height) for graph in graphs] == sizes
+    assert max(graph.largest_difference for graph in graphs) < 1e-4
+    known = json.loads((tmp_path / "model.json").read_text())
+    assert (known["input"]["width"], known["input"]["height"]) == sizes[0]
+
+
 def test_int8_is_smaller_and_near(weights: Path, tmp_path: Path) -> None:
-    exact, small = ex.export(weights, tmp_path, size=Size(64, 32), formats=["onnx", "onnx-int8"])
+    exact, small = ex.export(weights, tmp_path, sizes=[Size(64, 32)], formats=["onnx", "onnx-int8"])
     assert small.mean_difference < 0.1
     assert small.precision == "int8"
     assert small.sha256 != exact.sha256
@@ -80,11 +99,13 @@ def test_int8_is_smaller_and_near(weights: Path, tmp_path: Path) -> None:
 
 @pytest.mark.skipif(not has_litert_torch, reason="litert-torch is no part of the test environment: 2 GB")
 def test_tflite_is_what_torch_computes(weights: Path, tmp_path: Path) -> None:
-    formats = ["tflite", "tflite-fp16", "tflite-int8"]
-    exact, half, eighth = ex.export(weights, tmp_path, size=Size(64, 32), formats=formats)
+    formats = ["tflite", "tflite-fp16", "tflite-dynamic", "tflite-int8"]
+    exact, half, dynamic, eighth = ex.export(weights, tmp_path, sizes=[Size(64, 32)], formats=formats)
     assert exact.largest_difference < 1e-4
     assert half.largest_difference < 0.05
     assert half.size_bytes < exact.size_bytes
+    assert dynamic.size_bytes < half.size_bytes
+    assert dynamic.mean_difference < 0.1
     assert eighth.mean_difference < 0.1
 
 
@@ -97,7 +118,7 @@ def test_without_litert_torch_the_line_to_install_it_is_said(weights: Path, tmp_
 def test_a_graph_that_is_wrong_is_not_written(weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ex, "fuse", lambda net: nets.Matting(nets.Net(net.config)).eval())
     with pytest.raises(WeightsError, match="differs from torch"):
-        ex.export(weights, tmp_path, size=Size(64, 32), formats=["onnx"])
+        ex.export(weights, tmp_path, sizes=[Size(64, 32)], formats=["onnx"])
     assert list(tmp_path.iterdir()) == []
 
 
@@ -105,7 +126,7 @@ def test_pictures_of_a_folder_are_spread(tmp_path: Path) -> None:
     for index in range(40):
         cv2.imwrite(str(tmp_path / f"{index:02}.png"), np.full((8, 8, 3), index, np.uint8))
     seen = [round(float(p.max()) * 255) for p in ex.pictures_at(Size(32, 32), tmp_path)]
-    assert seen == list(range(0, 32, 2))
+    assert seen == [index * 40 // 16 for index in range(16)]
     with pytest.raises(OpenError, match="cannot read the folder"):
         ex.pictures_at(Size(32, 32), tmp_path / "none")
 

@@ -41,7 +41,7 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_graph_model_is_what_torch_computes(weights: Path, tmp_path: Path) -> None:
-    graphs = ex.export(weights, tmp_path, size=Size(64, 48), formats=["tfjs"], name="tiny")
+    graphs = ex.export(weights, tmp_path, sizes=[Size(64, 48)], formats=["tfjs"], name="tiny")
     assert [g.path for g in graphs] == ["tiny-tfjs/weights.bin", "tiny-tfjs/model.json"]
     for graph in graphs:
         data = (tmp_path / graph.path).read_bytes()
@@ -66,7 +66,7 @@ def test_alphas_of_the_compared_network_are_not_flat(weights: Path) -> None:
 def test_a_padding_that_is_off_by_one_is_seen(weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_tfjs, "_padding", lambda *given: {"padding": _tfjs._text("SAME")})
     with pytest.raises(WeightsError, match="differs from torch"):
-        ex.export(weights, tmp_path, size=Size(64, 48), formats=["tfjs"])
+        ex.export(weights, tmp_path, sizes=[Size(64, 48)], formats=["tfjs"])
     assert list(tmp_path.iterdir()) == []
 
 

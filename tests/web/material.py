@@ -136,6 +136,8 @@ def write_stills(folder: Path, picture: U8) -> None:
         "720p": i420(shape, ColorMatrix.BT709, ColorRange.LIMITED),
         "full range": i420(picture, ColorMatrix.BT601, ColorRange.FULL),
         "odd": i420(np.ascontiguousarray(picture[100:461, 90:569]), ColorMatrix.BT709, ColorRange.LIMITED),
+        "upright": i420(np.ascontiguousarray(picture[:, 185:455]), ColorMatrix.BT601, ColorRange.LIMITED),
+        "square": i420(np.ascontiguousarray(picture[:, 80:560]), ColorMatrix.BT601, ColorRange.LIMITED),
     }
     background = plate()
     effects: list[tuple[dict[str, Any], Any]] = [

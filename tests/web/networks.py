@@ -33,8 +33,8 @@ Array = npt.NDArray[Any]
 SIZE = Size(160, 96)
 """Of the exported network: neither square nor that of the package, and quick without vectors."""
 
-ENGINES = {"onnxruntime": "livematte.onnx", "litert": "livematte.tflite"}
-WEIGHTS = Path(livematte.__file__).parent / "models" / "weights"
+ENGINES = {"onnxruntime": "livematte-fast-256x144-fp16.onnx", "litert": "livematte-fast-256x144-fp16.tflite"}
+WEIGHTS = Path(livematte.__file__).parent / "models" / "weights" / "fast"
 
 
 def main(folder: Path) -> None:
@@ -102,7 +102,7 @@ def exported(folder: Path, whole: Sequence[U8]) -> Callable[[Array], Array]:
     with tempfile.TemporaryDirectory() as held:
         weights = Path(held) / "weights.pt"
         torch.save(nets.weights(net), weights)
-        export(weights, folder, size=SIZE, formats=["tfjs"], name="fast")
+        export(weights, folder, sizes=[SIZE], formats=["tfjs"], name="fast")
     matting = nets.Matting(net).eval()
 
     def run(rgb: Array) -> Array:

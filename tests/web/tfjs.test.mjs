@@ -49,7 +49,6 @@ describe("TensorFlow.js in Node", untold, () => {
   require("@tensorflow/tfjs-backend-cpu");
   require("@tensorflow/tfjs-backend-wasm");
   tf.enableProdMode(); // without its advice to install another package
-  tf.enableProdMode(); // without its advice to install another package
 
   for (const backend of ["cpu", "wasm"]) {
     test(`the exported network on ${backend} is what torch computes`, async (t) => {
@@ -76,7 +75,7 @@ for (const name of NAMES) {
       server = await serve({
         "/made": made,
         "/networks": folder,
-        "/weights": join(root, "src", "livematte", "models", "weights"),
+        "/weights": join(root, "src", "livematte", "models", "weights", "fast"),
         "/litert": join(root, "web", "node_modules", "@litertjs", "core", "wasm"),
         "/tfjs-wasm": join(root, "web", "node_modules", "@tensorflow", "tfjs-backend-wasm", "dist"),
       });

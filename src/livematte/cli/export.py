@@ -21,11 +21,17 @@ def command(
         typer.Option(
             "--format",
             metavar="NAME",
-            help="onnx, tflite, tflite-fp16, onnx-int8, tflite-int8 or tfjs; may be given again.  "
-            "[default: the first three]",
+            help="onnx, tflite, tflite-fp16, onnx-fp16, onnx-int8, tflite-int8, tflite-dynamic or tfjs; may be given "
+            "again.  [default: the first three]",
         ),
     ] = None,
-    size: Annotated[str, typer.Option(metavar="WxH", help="Size of the network's picture.")] = "256x144",
+    size: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="WxH",
+            help="Size of the network's picture; given again, graphs for other aspects.  [default: 256x144]",
+        ),
+    ] = None,
     name: Annotated[str, typer.Option(help="First part of the files' names.")] = "livematte",
     pictures: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Pictures to compare on.  [default: generated ones]")
@@ -44,7 +50,7 @@ def command(
     require_torch()
     from dataclasses import asdict
 
-    from livematte.training.export import DEFAULT_FORMATS, Graph, Terms, export
+    from livematte.training.export import DEFAULT_FORMATS, DEFAULT_SIZE, Graph, Terms, export
 
     def show(graph: Graph) -> None:
         if not json_:
@@ -56,7 +62,7 @@ def command(
     graphs = export(
         weights,
         out,
-        size=parse_size(size),
+        sizes=[parse_size(text) for text in size] if size else (DEFAULT_SIZE,),
         formats=format_ or DEFAULT_FORMATS,
         name=name,
         terms=Terms(licence, commercial),

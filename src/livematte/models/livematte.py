@@ -1,39 +1,53 @@
-"""livematte: the network in the package; weights/README.md is its model card."""
+"""livematte: our own networks, in the package; weights/TAG/README.md is the model card of each.
+
+Every tag has a graph for wide, for upright and for square pictures, of one set of weights.
+`weights/TAG/model.json`, which `livematte export` wrote, says what each file is.
+"""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Any
 
 from livematte._frame import Size
-from livematte._weights import WeightsFile
+from livematte._stages import Segmenter
+from livematte._weights import PACKAGED, WeightsFile
+from livematte.models._aspect import AspectSegmenter
 from livematte.models._load import load_engine
 from livematte.models._picture import PictureSegmenter
 from livematte.models._spec import ModelSpec, pick
 
-SPECS = {
-    "seed": ModelSpec(
-        name="livematte:seed",
-        size=Size(256, 144),
-        files=(
-            WeightsFile(
-                "livematte.onnx", "4499e8f0d7a19de10b85676b1ad43d3750a44a9d9b29b0d2a55f2de0d3155154", 2_148_551
-            ),
-            WeightsFile(
-                "livematte.tflite", "ae3363abba1a1de342b816256085f0abf814fa966e1253e58b6afc0c25340239", 2_225_560
-            ),
-        ),
-        licence="own weights, trained on masks that are free for academic use only",
-        commercial=False,
-        source="models/weights/README.md",
-        summary="our own network, in the package; finds everyone, softer than mediapipe on close-ups",
-    )
+SUMMARIES = {
+    "fast": "our own small network, the default: everyone in the picture, wide, upright or square",
 }
-"""One tag so far, named after the training run, so that a better one can stand beside it."""
+"""Tags, the default first, and what each is good for."""
+
+
+def _spec(tag: str, summary: str) -> ModelSpec:
+    """What the export wrote down, as a spec: the usual shape, and the others within it."""
+    facts = json.loads((PACKAGED / tag / "model.json").read_text(encoding="utf-8"))
+    files: dict[Size, list[WeightsFile]] = {}
+    for file in facts["files"]:
+        weights = WeightsFile(f"{tag}/{file['path']}", file["sha256"], file["size_bytes"])
+        files.setdefault(Size(file["width"], file["height"]), []).append(weights)
+    known: dict[str, Any] = {
+        "name": f"livematte:{tag}",
+        "licence": facts["licence"],
+        "commercial": facts["commercial"],
+        "source": f"models/weights/{tag}/README.md",
+        "summary": summary,
+    }
+    usual, *others = (ModelSpec(size=size, files=tuple(found), **known) for size, found in files.items())
+    return ModelSpec(size=usual.size, files=usual.files, others=tuple(others), **known)
+
+
+SPECS = {tag: _spec(tag, summary) for tag, summary in SUMMARIES.items()}
 
 
 def create(
     argument: str | None, *, engine: str = "auto", threads: int | None = None, weights: str | Path | None = None
-) -> PictureSegmenter:
+) -> Segmenter:
     """`livematte` or `livematte:TAG`.
 
     Args:
@@ -41,11 +55,17 @@ def create(
         engine: `auto`, or an engine's name.
         threads: None leaves the number to the engine.
         weights: a local .onnx or .tflite file in place of the package's, of any picture
-            size: what `livematte export` writes.
+            size: what `livematte export` writes. It takes pictures of every aspect, stretched.
 
     Raises:
         UnknownName, MissingExtra, WeightsError, LoadError.
     """
     spec = pick(SPECS, "livematte", argument)
-    loaded = load_engine(spec, engine, threads, weights)
-    return PictureSegmenter(spec.name, loaded, spec.size if weights is None else None)
+    if weights is not None:
+        return PictureSegmenter(spec.name, load_engine(spec, engine, threads, weights))
+    shapes = {shape.size: shape for shape in spec.shapes}
+
+    def load(size: Size) -> PictureSegmenter:
+        return PictureSegmenter(spec.name, load_engine(shapes[size], engine, threads), size)
+
+    return AspectSegmenter(tuple(shapes), load)

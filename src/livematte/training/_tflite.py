@@ -67,6 +67,20 @@ def half(graph: bytes) -> bytes:
         return _readable(job.quantize(enable_progress_report=False).quantized_model)
 
 
+def dynamic(graph: bytes) -> bytes:
+    """The same with weights in int8 and activations in float32, which each layer turns to int8 as it runs.
+
+    Raises:
+        MissingExtra: ai-edge-quantizer is not installed.
+    """
+    _require()
+    from ai_edge_quantizer import quantizer, recipe
+
+    with _quiet():
+        job = quantizer.Quantizer(graph, recipe.dynamic_wi8_afp32())
+        return _readable(job.quantize(enable_progress_report=False).quantized_model)
+
+
 def eighth(graph: bytes, pictures: Iterable[F32]) -> bytes:
     """The same with weights and activations in int8, calibrated on pictures; float32 in and out.
 

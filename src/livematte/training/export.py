@@ -36,9 +36,11 @@ from livematte.training.quantise import onnx_int8
 
 FORMATS = {
     "onnx": ("onnxruntime", "float32", "{}.onnx", 1e-4),
+    "onnx-fp16": ("onnxruntime", "float16", "{}-fp16.onnx", 0.05),
     "tflite": ("litert", "float32", "{}.tflite", 1e-4),
     "tflite-fp16": ("litert", "float16", "{}-fp16.tflite", 0.05),
     "onnx-int8": ("onnxruntime", "int8", "{}-int8.onnx", 1.0),
+    "tflite-dynamic": ("litert", "int8 weights", "{}-dynamic.tflite", 1.0),
     "tflite-int8": ("litert", "int8", "{}-int8.tflite", 1.0),
     "tfjs": ("tfjs", "float32", "{}-tfjs", 1e-4),
 }
@@ -85,6 +87,7 @@ class Graph:
         format: a key of `FORMATS`.
         layout: NCHW or NHWC.
         precision: of the weights.
+        width, height: of the picture it takes.
         size_bytes, sha256: of the file.
         largest_difference, mean_difference: of the alpha, over all pictures.
     """
@@ -93,6 +96,8 @@ class Graph:
     format: str
     layout: str
     precision: str
+    width: int
+    height: int
     size_bytes: int
     sha256: str
     largest_difference: float
@@ -103,7 +108,7 @@ def export(
     weights: Path,
     out: Path,
     *,
-    size: Size = DEFAULT_SIZE,
+    sizes: Sequence[Size] = (DEFAULT_SIZE,),
     formats: Sequence[str] = DEFAULT_FORMATS,
     name: str = "livematte",
     terms: Terms = UNSTATED,
@@ -116,9 +121,9 @@ def export(
     Args:
         weights: a run's folder or a weights file.
         out: folder to write to.
-        size: of the picture; sides are multiples of 16.
+        sizes: of the pictures, the usual one first; sides are multiples of 16. Each has graphs of its own.
         formats: keys of `FORMATS`.
-        name: first part of the files' names.
+        name: first part of the files' names; of several sizes, each is the next part.
         terms: what is known of the licence.
         pictures: folder of pictures to compare on; None takes generated ones.
         best: of a run, take the weights of the best validation.
@@ -129,24 +134,22 @@ def export(
         MissingExtra: a converter is not installed.
         WeightsError: weights that cannot be read, or a graph that is not what torch computes.
     """
-    check_size(*size)
+    for size in sizes:
+        check_size(*size)
     if unknown := [f for f in formats if f not in FORMATS]:
         raise OptionError(f"no format {', '.join(unknown)}: there are {', '.join(FORMATS)}")
     path = weights / WEIGHTS[best] if weights.is_dir() else weights
     net = load_weights(path)
-    fused = fuse(net)
-    seen = pictures_at(size, pictures)
-    with torch.inference_mode():
-        wanted = [Matting(net).eval()(torch.from_numpy(p)).numpy() for p in seen]
     out.mkdir(parents=True, exist_ok=True)
-    made: dict[str, bytes] = {}
     graphs = []
-    for format in formats:
-        for graph in _write(format, fused, size, seen, wanted, out, name, made):
-            graphs.append(graph)
-            if done is not None:
-                done(graph)
-    facts = _facts(net, size, graphs, name, terms, path, pictures)
+    for size in sizes:
+        job = _Job(net, size, pictures_at(size, pictures), out, f"{name}-{size}" if len(sizes) > 1 else name)
+        for format in formats:
+            for graph in job.write(format):
+                graphs.append(graph)
+                if done is not None:
+                    done(graph)
+    facts = _facts(net, sizes[0], graphs, name, terms, path, pictures)
     write_whole(out / "model.json", f"{json.dumps(facts, indent=2)}\n".encode())
     return graphs
 
@@ -174,59 +177,79 @@ def pictures_at(size: Size, folder: Path | None = None) -> list[F32]:
         figure = Synthetic(Size(640, 360), frames=PICTURES)
         return [frame.rgb(size, planar=True)[None] for frame in figure]
     paths = picture_files(folder)
-    step = max(1, len(paths) // PICTURES)
-    return [read_image(path).rgb(size, planar=True)[None] for path in paths[::step][:PICTURES]]
+    count = min(PICTURES, len(paths))
+    spread = (paths[index * len(paths) // count] for index in range(count))
+    return [read_image(path).rgb(size, planar=True)[None] for path in spread]
 
 
-def _write(
-    format: str,
-    net: Matting,
-    size: Size,
-    seen: Sequence[F32],
-    wanted: Sequence[F32],
-    out: Path,
-    name: str,
-    made: dict[str, bytes],
-) -> list[Graph]:
-    engine, precision, pattern, accepted = FORMATS[format]
-    path = out / pattern.format(name)
-    files = _files(format, path.name, net, size, seen, made)
-    part = out / f"part-{path.name}"
-    try:
-        for file, data in files.items():
-            (part / file).parent.mkdir(parents=True, exist_ok=True)
-            (part / file).write_bytes(data)
-        largest, mean = compare(part / list(files)[-1], engine, seen, wanted)
-        if not largest <= accepted:
-            raise WeightsError(
-                f"{path.name} differs from torch by up to {largest:.2g}, accepted is {accepted:g}: it was not written"
-            )
-        for file in files:
-            (out / file).parent.mkdir(exist_ok=True)
-            (part / file).replace(out / file)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
-    layout = "NCHW" if engine == "onnxruntime" else "NHWC"
-    return [
-        Graph(file, format, layout, precision, len(data), hashlib.sha256(data).hexdigest(), largest, mean)
-        for file, data in files.items()
-    ]
+class _Job:
+    """The graphs of one size.
 
+    Args:
+        net: the network.
+        size: of the picture.
+        seen: pictures (1, 3, h, w) to compare on, and to take int8 ranges from.
+        out: folder to write to.
+        name: first part of the files' names.
+    """
 
-def _files(
-    format: str, name: str, net: Matting, size: Size, seen: Sequence[F32], made: dict[str, bytes]
-) -> dict[str, bytes]:
-    """The bytes of a graph by path, last the file that engines are given; float32 graphs are made once."""
-    base = "tflite" if format.startswith("tflite") else "onnx"
-    if base not in made:
-        made[base] = (_onnx.onnx_graph if base == "onnx" else _tflite.tflite_graph)(net, size)
-    if format == "tfjs":
-        return {f"{name}/{file}": data for file, data in _tfjs.tfjs_graph(made[base]).items()}
-    if format == "onnx-int8":
-        return {name: onnx_int8(made[base], _onnx.INPUT, seen)}
-    if format == "tflite-int8":
-        return {name: _tflite.eighth(made[base], [np.ascontiguousarray(p.transpose(0, 2, 3, 1)) for p in seen])}
-    return {name: _tflite.half(made[base]) if format == "tflite-fp16" else made[base]}
+    def __init__(self, net: Net, size: Size, seen: Sequence[F32], out: Path, name: str) -> None:
+        self._net, self._size, self._seen, self._out, self._name = fuse(net), size, seen, out, name
+        with torch.inference_mode():
+            self._wanted = [Matting(net).eval()(torch.from_numpy(p)).numpy() for p in seen]
+        self._made: dict[str, bytes] = {}
+
+    def write(self, format: str) -> list[Graph]:
+        """A graph, under its name once it has been compared."""
+        engine, precision, pattern, accepted = FORMATS[format]
+        path = self._out / pattern.format(self._name)
+        files = self._files(format, path.name)
+        part = self._out / f"part-{path.name}"
+        try:
+            for file, data in files.items():
+                (part / file).parent.mkdir(parents=True, exist_ok=True)
+                (part / file).write_bytes(data)
+            largest, mean = compare(part / list(files)[-1], engine, self._seen, self._wanted)
+            if not largest <= accepted:
+                raise WeightsError(
+                    f"{path.name} differs from torch by up to {largest:.2g}, accepted is {accepted:g}: "
+                    "it was not written"
+                )
+            for file in files:
+                (self._out / file).parent.mkdir(exist_ok=True)
+                (part / file).replace(self._out / file)
+        finally:
+            shutil.rmtree(part, ignore_errors=True)
+        layout = "NCHW" if engine == "onnxruntime" else "NHWC"
+        known = (format, layout, precision, *self._size)
+        return [
+            Graph(file, *known, len(data), hashlib.sha256(data).hexdigest(), largest, mean)
+            for file, data in files.items()
+        ]
+
+    def _files(self, format: str, name: str) -> dict[str, bytes]:
+        """The bytes of a graph by path, last the file that engines are given."""
+        graph = self._float32("tflite" if format.startswith("tflite") else "onnx")
+        match format:
+            case "tfjs":
+                return {f"{name}/{file}": data for file, data in _tfjs.tfjs_graph(graph).items()}
+            case "onnx-fp16":
+                graph = _onnx.half(graph)
+            case "onnx-int8":
+                graph = onnx_int8(graph, _onnx.INPUT, self._seen)
+            case "tflite-fp16":
+                graph = _tflite.half(graph)
+            case "tflite-dynamic":
+                graph = _tflite.dynamic(graph)
+            case "tflite-int8":
+                graph = _tflite.eighth(graph, [np.ascontiguousarray(p.transpose(0, 2, 3, 1)) for p in self._seen])
+        return {name: graph}
+
+    def _float32(self, kind: str) -> bytes:
+        """The graph that the others are made from, made once."""
+        if kind not in self._made:
+            self._made[kind] = (_onnx.onnx_graph if kind == "onnx" else _tflite.tflite_graph)(self._net, self._size)
+        return self._made[kind]
 
 
 def compare(path: Path, engine: str, seen: Sequence[F32], wanted: Sequence[F32]) -> tuple[float, float]:

@@ -7,9 +7,6 @@ import { loadGraphModel } from "@tensorflow/tfjs-converter";
 import * as tf from "@tensorflow/tfjs-core";
 import { differences, runs } from "../networks.mjs";
 
-/** What the package's network takes: its model card. */
-const PICTURE = { colours: "RGB", scale: 1 / 255, mean: [0, 0, 0], resize: "stretch, mean over areas" };
-
 const json = async (url) => (await fetch(url)).json();
 const binary = async (url) => (await fetch(url)).arrayBuffer();
 
@@ -32,11 +29,12 @@ window.kit = {
 
   /** The network of the package by LiteRT.js. */
   async litert() {
-    const [known, buffer, graph] = await Promise.all([json("/networks/pictures.json"), binary("/networks/pictures.bin"), binary("/weights/livematte.tflite")]);
+    const [known, buffer, card] = await Promise.all([json("/networks/pictures.json"), binary("/networks/pictures.bin"), json("/weights/model.json")]);
+    const graph = await binary(`/weights/${card.files.find((file) => file.format === "tflite-fp16").path}`);
     await loadLiteRt("/litert/");
     const model = await loadAndCompile(new Uint8Array(graph), { accelerator: "wasm" });
-    const { width, height } = known.packaged;
-    const found = await differences(known, buffer, { ...PICTURE, width, height }, known.packaged, async (picture) => {
+    const { width, height } = card.input;
+    const found = await differences(known, buffer, card.input, known.packaged, async (picture) => {
       const given = new Tensor(picture, [1, height, width, 3]);
       const made = await model.run(given);
       const alpha = (await made[0].data()).slice();

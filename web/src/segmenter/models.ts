@@ -29,8 +29,12 @@ const LANDSCAPE: Size = { width: 256, height: 144 };
 export const MODELS: Record<ModelName, ModelSpec> = {
   livematte: {
     name: "livematte",
-    graphs: [{ file: "models/livematte.tflite", sha256: "ae3363abba1a1de342b816256085f0abf814fa966e1253e58b6afc0c25340239", size: LANDSCAPE }],
-    licence: "own weights, trained on masks that are free for academic use only",
+    graphs: [
+      { file: "models/livematte-fast-256x144-fp16.tflite", sha256: "2b7a58fdd599de5908b91e48ab5b51b1a0c8c6b03e939085209a9c0953aba95b", size: LANDSCAPE },
+      { file: "models/livematte-fast-144x256-fp16.tflite", sha256: "066fa8676cb10ce2487e045db49609256416bc16614c1233aea4e9f50d782b67", size: { width: 144, height: 256 } },
+      { file: "models/livematte-fast-192x192-fp16.tflite", sha256: "d57764508005b4e7991169ac212b3420c2c4f5022ad49e9b8c3ac0fd8bec2a7e", size: { width: 192, height: 192 } },
+    ],
+    licence: "Apache-2.0",
   },
   "mediapipe:landscape": {
     name: "mediapipe:landscape",
