@@ -11,7 +11,7 @@ import pytest
 torch = pytest.importorskip("torch")
 torch.set_num_threads(1)  # two threads wait for each other by the second where other programs want the cores
 
-from livematte._errors import OptionError, SourceError  # noqa: E402
+from livematte._errors import OptionError, SourceError, UnknownName  # noqa: E402
 from livematte._frame import Size  # noqa: E402
 from livematte.training import data  # noqa: E402
 from livematte.training.recipe import Views  # noqa: E402
@@ -56,7 +56,7 @@ def test_a_picture_of_one_bit_masks_is_read(tmp_path: Path, folder: Path) -> Non
     mask = np.zeros((48, 96), bool)
     mask[:, 48:] = True
     PIL.Image.fromarray(mask).save(folder / "masks" / "a.png", bits=1)
-    pixels = data.read(data.pictures(data.Folder(folder))[0])
+    pixels = data.pictures(data.Folder(folder))[0].read()
     assert np.array_equal(pixels[3] == 255, mask)
     assert set(np.unique(pixels[3])) == {0, 255}
 
@@ -99,6 +99,58 @@ def test_folders_are_parsed_with_their_share(folder: Path) -> None:
             data.parse_folder(text)
     with pytest.raises(OptionError, match="no data folder"):
         data.parse_folder(str(folder / "none"))
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The working folder, in which `people`, `coco` and `a:b` are folders."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("people", "coco", "a:b", "c:3"):
+        (tmp_path / name).mkdir()
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("people", ("pairs", "people", 1.0)),
+        ("people:4", ("pairs", "people", 4.0)),
+        ("pairs:people:0.5", ("pairs", "people", 0.5)),
+        ("a:b", ("pairs", "a:b", 1.0)),
+        ("a:b:2", ("pairs", "a:b", 2.0)),
+        ("hsd:people", ("hsd", "people", 1.0)),
+        ("hsd:people:2", ("hsd", "people", 2.0)),
+        ("hsd:c:3", ("hsd", "c:3", 1.0)),
+        ("coco", ("pairs", "coco", 1.0)),
+        ("coco:3", ("pairs", "coco", 3.0)),  # a folder called so, and its share
+        ("coco:coco:3", ("coco", "coco", 3.0)),
+        ("hsd:3", ("hsd", "3", 1.0)),
+        (r"D:\people", ("pairs", r"D:\people", 1.0)),
+        (r"D:\people:2", ("pairs", r"D:\people", 2.0)),
+        ("D:/people", ("pairs", "D:/people", 1.0)),
+        (r"coco:D:\people", ("coco", r"D:\people", 1.0)),
+        (r"coco:D:\people:0.5", ("coco", r"D:\people", 0.5)),
+    ],
+)
+def test_kind_folder_and_share(here: Path, text: str, expected: tuple[str, str, float]) -> None:
+    assert data.split(text) == expected
+
+
+def test_an_unknown_kind_and_a_missing_folder_are_said(here: Path) -> None:
+    with pytest.raises(UnknownName, match="did you mean coco"):
+        data.parse_folder("cocoo:people")
+    for text in ("none", "none:3", "hsd:none", "hsd:3", "people:none"):
+        with pytest.raises(OptionError, match="no data folder"):
+            data.parse_folder(text)
+    assert data.parse_folder("hsd:people:2") == data.Folder(Path("people"), 2.0, kind="hsd")
+
+
+def test_a_cache_is_that_of_a_kind(folder: Path, tmp_path: Path) -> None:
+    (folder / "Training_Images").symlink_to(folder / "images")
+    (folder / "Ground_Truth").symlink_to(folder / "masks")
+    for kind in ("pairs", "hsd"):
+        data.views(data.Folder(folder, kind=kind), SIZE, Views(), 1, tmp_path / "cache")
+    assert len(list((tmp_path / "cache").iterdir())) == 2
 
 
 def test_a_draw_depends_on_its_generator_alone() -> None:
