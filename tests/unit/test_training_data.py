@@ -155,8 +155,34 @@ def test_a_cache_is_that_of_a_kind(folder: Path, tmp_path: Path) -> None:
 
 def test_a_draw_depends_on_its_generator_alone() -> None:
     arrays = [np.full((4, 2, 5, 2, 2), value, np.uint8) for value in (1, 2)]
-    pool = data.Pool(arrays, [3.0, 1.0])
+    pool = data.Pool(arrays, [data.Folder(Path("a"), 3.0), data.Folder(Path("b"), 1.0)])
     first = pool.draw(4000, torch.Generator().manual_seed(7))
-    assert torch.equal(first, pool.draw(4000, torch.Generator().manual_seed(7)))
-    assert 0.7 < (first[:, 0, 0, 0] == 1).float().mean().item() < 0.8
+    assert torch.equal(first.pictures, pool.draw(4000, torch.Generator().manual_seed(7)).pictures)
+    assert 0.7 < (first.pictures[:, 0, 0, 0] == 1).float().mean().item() < 0.8
+    assert len(first.cut_outs) == len(first.behind) == 0
     assert len(pool) == 8
+
+
+def test_a_draw_with_cut_outs_has_a_background_for_each() -> None:
+    arrays = [np.full((4, 2, 5, 2, 2), value, np.uint8) for value in (1, 2, 3, 4)]
+    folders = [
+        data.Folder(Path("cut"), 2.0, kind="cutouts"),
+        data.Folder(Path("people")),
+        data.Folder(Path("rooms"), 3.0, empty=True),
+        data.Folder(Path("streets"), 1.0, empty=True),
+    ]
+    pool = data.Pool(arrays, folders)
+    first, again = (pool.draw(4000, torch.Generator().manual_seed(7)) for _ in range(2))
+    assert all(torch.equal(a, b) for a, b in zip(first, again, strict=True))
+    assert torch.equal(first.cut_outs, (first.pictures[:, 0, 0, 0] == 1).nonzero()[:, 0])
+    behind = first.behind[:, 0, 0, 0]
+    assert len(behind) == len(first.cut_outs)
+    assert set(behind.tolist()) == {3, 4}
+    assert 0.7 < (behind == 3).float().mean().item() < 0.8
+
+
+def test_cut_outs_need_backgrounds(tmp_path: Path) -> None:
+    cut, rooms = data.Folder(tmp_path, kind="cutouts"), data.Folder(tmp_path, empty=True)
+    data.check_folders([cut, rooms])
+    with pytest.raises(OptionError, match="pass --backgrounds DIR"):
+        data.check_folders([cut, data.Folder(tmp_path)])

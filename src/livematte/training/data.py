@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -127,6 +127,22 @@ def pictures(folder: Folder) -> list[Record]:
     return found
 
 
+def check_folders(folders: Sequence[Folder]) -> None:
+    """Refuse data sets that make no training.
+
+    Raises:
+        OptionError: there are none, or cut-outs without backgrounds to stand before.
+    """
+    if not folders:
+        raise OptionError("a training needs pictures: pass --data DIR")
+    alone = next((folder for folder in folders if folder.cut_out), None)
+    if alone is not None and not any(folder.empty for folder in folders):
+        raise OptionError(
+            f"the people of {alone.path} stand before nothing: pass --backgrounds DIR as well, "
+            "or --backgrounds procedural:2000"
+        )
+
+
 def views(
     folder: Folder, size: Size, cut: Views, seed: int, cache: Path, progress: Progress | None = None
 ) -> npt.NDArray[np.uint8]:
@@ -220,34 +236,59 @@ def _key(folder: Folder, found: Sequence[Record], size: Size, cut: Views, seed: 
     return hashlib.sha256(json.dumps([how, place, files]).encode()).hexdigest()[:16]
 
 
+class Draw(NamedTuple):
+    """A batch as it was drawn.
+
+    Args:
+        pictures: uint8 (n, 5, h, w).
+        cut_outs: rows of `pictures` that stand before nothing, int64.
+        behind: a background for each of them, uint8 (rows, 5, h, w).
+    """
+
+    pictures: Tensor
+    cut_outs: Tensor
+    behind: Tensor
+
+
 class Pool:
-    """Data folders to draw batches from.
+    """Data sets to draw batches from.
 
     A draw needs a generator and nothing else: what step `n` sees does not depend on what
     was drawn before, and that is what lets a training go on where it stopped.
 
     Args:
-        arrays: views of each folder, (pictures, views, 5, h, w).
-        shares: how often each is drawn from.
+        arrays: views of each data set, (pictures, views, 5, h, w).
+        folders: the data sets themselves; cut-outs need one that is empty beside them.
     """
 
-    def __init__(self, arrays: Sequence[npt.NDArray[np.uint8]], shares: Sequence[float]) -> None:
+    def __init__(self, arrays: Sequence[npt.NDArray[np.uint8]], folders: Sequence[Folder]) -> None:
         self._arrays = list(arrays)
-        self._shares = torch.tensor(shares, dtype=torch.float64)
+        self._shares = torch.tensor([folder.share for folder in folders], dtype=torch.float64)
+        self._empty = torch.tensor([float(folder.empty) for folder in folders], dtype=torch.float64)
+        self._cut_out = torch.tensor([folder.cut_out for folder in folders])
 
     def __len__(self) -> int:
-        """Pictures of all folders."""
+        """Pictures of all data sets."""
         return sum(len(array) for array in self._arrays)
 
-    def draw(self, count: int, generator: torch.Generator) -> Tensor:
-        """A batch: uint8 (count, 5, h, w).
+    def draw(self, count: int, generator: torch.Generator) -> Draw:
+        """A batch, and backgrounds for the cut-outs in it.
 
-        A folder is drawn by its share, a picture and its view evenly.
+        A data set is drawn by its share, a picture and its view evenly.
         """
-        folders = torch.multinomial(self._shares, count, replacement=True, generator=generator)
-        where = torch.rand(count, 2, generator=generator, dtype=torch.float64)
-        batch = np.empty((count, *self._arrays[0].shape[2:]), np.uint8)
-        for row in range(count):
-            array = self._arrays[int(folders[row])]
+        sets = torch.multinomial(self._shares, count, replacement=True, generator=generator)
+        pictures = self._views(sets, generator)
+        cut_outs = self._cut_out[sets].nonzero()[:, 0]
+        if len(cut_outs):
+            sets = torch.multinomial(self._shares * self._empty, len(cut_outs), replacement=True, generator=generator)
+            return Draw(pictures, cut_outs, self._views(sets, generator))
+        return Draw(pictures, cut_outs, pictures[:0])
+
+    def _views(self, sets: Tensor, generator: torch.Generator) -> Tensor:
+        """A view of each of these data sets."""
+        where = torch.rand(len(sets), 2, generator=generator, dtype=torch.float64)
+        batch = np.empty((len(sets), *self._arrays[0].shape[2:]), np.uint8)
+        for row in range(len(sets)):
+            array = self._arrays[int(sets[row])]
             batch[row] = array[int(where[row, 0] * array.shape[0]), int(where[row, 1] * array.shape[1])]
         return torch.from_numpy(batch)
