@@ -235,6 +235,25 @@ def test_cut_outs_are_trained_on_before_backgrounds_bit_for_bit(job: Job, cut_ou
         train(replace(job, folders=folders[:1], out=tmp_path / "alone"))
 
 
+def test_cut_outs_and_made_up_rooms_in_one_command(
+    tmp_path: Path, cut_outs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "tiny.toml").write_text(RECIPE, encoding="utf-8")
+    options = ["--recipe", str(tmp_path / "tiny.toml"), "-o", str(tmp_path / "run"), "--json"]
+    assert cli.run(["train", *options, "--data", f"cutouts:{cut_outs}", "--backgrounds", "procedural:3:0.2"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"step": 6, "steps": 6}
+    cut, rooms = json.loads((tmp_path / "run" / "run.json").read_text())["data"]
+    assert (cut["kind"], cut["pictures"]) == ("cutouts", 4)
+    assert rooms == {"folder": "3", "kind": "procedural", "share": 0.2, "empty": True, "pictures": 3}
+
+
+def test_the_help_names_the_kinds(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.run(["train", "--help"]) == 0
+    shown = capsys.readouterr().out
+    assert "[KIND:]DIR[:SHARE]" in shown
+    assert all(kind in shown for kind in ("coco", "supervisely", "procedural:N"))
+
+
 def test_two_processes_train_one_network(tmp_path: Path, people: Path) -> None:
     (tmp_path / "tiny.toml").write_text(RECIPE, encoding="utf-8")
     command = [

@@ -33,7 +33,8 @@ def command(
         list[str] | None,
         typer.Option(
             metavar="[KIND:]DIR[:SHARE]",
-            help="Pictures that show nobody: a folder, or those of coco without people; may be given again.",
+            help="Pictures that show nobody; may be given again. A folder of them, coco:DIR for those without people, "
+            "or procedural:N for N rooms that are made up.",
         ),
     ] = None,
     recipe: Annotated[str, typer.Option(help="fast, base, or a .toml file.")] = "base",
