@@ -21,7 +21,7 @@ def names(folder: str) -> list[str]:
     """Every name of a plugin folder, sorted, without importing a plugin.
 
     Args:
-        folder: `models`, `engines`, `refine`, `effects`, `sources` or `sinks`.
+        folder: `models`, `engines`, `refine`, `effects`, `sources`, `sinks` or `training.datasets`.
     """
     package = importlib.import_module(f"livematte.{folder}")
     own = (module.name for module in pkgutil.iter_modules(package.__path__) if not module.name.startswith("_"))
@@ -45,7 +45,8 @@ def load(folder: str, name: str) -> Any:
     if name not in known:
         near = difflib.get_close_matches(name, known, n=3)
         hint = f"did you mean {' or '.join(near)}? " if near else ""
-        raise UnknownName(f"no {folder.rstrip('s')} is called {name!r}; {hint}there are: {', '.join(known)}")
+        kind = folder.rpartition(".")[2].rstrip("s")
+        raise UnknownName(f"no {kind} is called {name!r}; {hint}there are: {', '.join(known)}")
     for point in entry_points(group=f"livematte.{folder}"):
         if point.name == name:
             return point.load()

@@ -15,6 +15,7 @@ FOLDERS = {
     "models": {"livematte", "mediapipe"},
     "sinks": {"file", "folder", "image", "null", "raw"},
     "sources": {"file", "folder", "image", "raw", "synthetic"},
+    "training.datasets": {"aisegment", "aps", "coco", "cutouts", "hsd", "pairs", "procedural", "supervisely"},
 }
 
 

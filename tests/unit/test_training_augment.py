@@ -78,6 +78,59 @@ def test_paste_keeps_both_people(batch: torch.Tensor) -> None:
     assert torch.equal(pasted[:, :3][far.expand(-1, 3, -1, -1)], behind[:, :3][far.expand(-1, 3, -1, -1)])
 
 
+def test_composed_colours_are_mixed_by_the_alpha_that_is_asked_for() -> None:
+    cut = torch.zeros(2, 5, 40, 60)
+    cut[:, 0], cut[:, 3, 10:, 20:40] = 1.0, 0.7
+    behind = torch.zeros(1, 5, 40, 60)
+    behind[:, 1:3], behind[:, 4], behind[:, 4, :, :5] = 0.5, 1.0, 0.0
+    made = aug.compose(cut.clone(), torch.tensor([1]), behind, aug.Random(generator()))
+    assert torch.equal(made[0], cut[0])
+    rgb, alpha = made[1, :3], made[1, 3]
+    person = rgb[:, 25, 30] - behind[0, :3, 25, 30] * (1 - alpha[25, 30])  # inside, where the blur changes nothing
+    expected = behind[0, :3] * (1 - alpha) + person[:, None, None] / 0.7 * alpha
+    assert torch.allclose(rgb, expected, atol=1e-5)
+    assert alpha[25, 30].item() == pytest.approx(0.7, abs=1e-5)
+    assert alpha[:, :10].max() == 0
+    assert torch.equal(made[1, 4], behind[0, 4])
+
+
+def test_composed_people_are_lit_as_pasted_ones(batch: torch.Tensor) -> None:
+    everywhere = torch.ones_like(batch)
+    everywhere[:, :3] = batch[:, :3] * 0.2
+    scene = torch.full_like(batch, 0.9)
+    made = aug.compose(everywhere.clone(), torch.arange(6), scene, aug.Random(generator()))
+    lit = aug.in_light(everywhere[:, :3], everywhere[:, 3:4], scene[:, :3], aug.Random(generator()))
+    assert torch.allclose(made[:, :3].mean((2, 3)), lit.mean((2, 3)), atol=0.01)
+    assert (lit.mean((1, 2, 3)) > everywhere[:, :3].mean((1, 2, 3))).all()
+
+
+def test_nothing_cut_out_is_nothing_composed(batch: torch.Tensor) -> None:
+    none = torch.empty(0, dtype=torch.int64)
+    assert torch.equal(aug.compose(batch.clone(), none, batch[:0], aug.Random(generator())), batch)
+
+
+def test_denoising_keeps_edges_and_takes_grain() -> None:
+    clean = torch.zeros(4, 3, 32, 48)
+    clean[..., 24:] = 0.8
+    noisy = (clean + 0.02 * torch.randn(clean.shape, generator=generator())).clamp(0, 1)
+    made = aug.denoise(noisy, aug.Random(generator()))
+    before, after = ((x - clean)[..., 30:].std().item() for x in (noisy, made))
+    assert after < 0.6 * before
+    assert (made[..., 24] - made[..., 23]).min() > 0.7
+
+
+def test_recipes_without_denoising_see_what_they_saw(batch: torch.Tensor) -> None:
+    """What is drawn for JPEG does not depend on a step that is off."""
+    what = replace(NOTHING, jpeg=0.5)
+    random = aug.Random(generator(3))
+    for _ in range(9):  # flip, affine, paste, fourier, occlude, colour, dark, blur, noise
+        random.rows(6, 0.0)
+    rows = random.rows(6, 0.5)
+    seen = aug.augment(batch.clone(), what, generator(3))
+    assert (seen != batch).flatten(1).any(1).nonzero()[:, 0].tolist() == rows.tolist()
+    assert 0 < len(rows) < 6
+
+
 def test_what_covers_a_person_is_no_person() -> None:
     everybody = torch.ones(8, 5, 48, 80)
     covered = aug.occlude(everybody, aug.Random(generator()))

@@ -11,7 +11,7 @@ import pytest
 torch = pytest.importorskip("torch")
 torch.set_num_threads(1)  # two threads wait for each other by the second where other programs want the cores
 
-from livematte._errors import OptionError, SourceError  # noqa: E402
+from livematte._errors import OptionError, SourceError, UnknownName  # noqa: E402
 from livematte._frame import Size  # noqa: E402
 from livematte.training import data  # noqa: E402
 from livematte.training.recipe import Views  # noqa: E402
@@ -56,7 +56,7 @@ def test_a_picture_of_one_bit_masks_is_read(tmp_path: Path, folder: Path) -> Non
     mask = np.zeros((48, 96), bool)
     mask[:, 48:] = True
     PIL.Image.fromarray(mask).save(folder / "masks" / "a.png", bits=1)
-    pixels = data.read(data.pictures(data.Folder(folder))[0])
+    pixels = data.pictures(data.Folder(folder))[0].read()
     assert np.array_equal(pixels[3] == 255, mask)
     assert set(np.unique(pixels[3])) == {0, 255}
 
@@ -101,12 +101,65 @@ def test_folders_are_parsed_with_their_share(folder: Path) -> None:
         data.parse_folder(str(folder / "none"))
 
 
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The working folder, in which `people`, `coco` and `a:b` are folders."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("people", "coco", "a:b", "c:3"):
+        (tmp_path / name).mkdir()
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("people", ("pairs", "people", 1.0)),
+        ("people:4", ("pairs", "people", 4.0)),
+        ("pairs:people:0.5", ("pairs", "people", 0.5)),
+        ("a:b", ("pairs", "a:b", 1.0)),
+        ("a:b:2", ("pairs", "a:b", 2.0)),
+        ("hsd:people", ("hsd", "people", 1.0)),
+        ("hsd:people:2", ("hsd", "people", 2.0)),
+        ("hsd:c:3", ("hsd", "c:3", 1.0)),
+        ("coco", ("pairs", "coco", 1.0)),
+        ("coco:3", ("pairs", "coco", 3.0)),  # a folder called so, and its share
+        ("coco:coco:3", ("coco", "coco", 3.0)),
+        ("hsd:3", ("hsd", "3", 1.0)),
+        (r"D:\people", ("pairs", r"D:\people", 1.0)),
+        (r"D:\people:2", ("pairs", r"D:\people", 2.0)),
+        ("D:/people", ("pairs", "D:/people", 1.0)),
+        (r"coco:D:\people", ("coco", r"D:\people", 1.0)),
+        (r"coco:D:\people:0.5", ("coco", r"D:\people", 0.5)),
+    ],
+)
+def test_kind_folder_and_share(here: Path, text: str, expected: tuple[str, str, float]) -> None:
+    assert data.split(text) == expected
+
+
+def test_an_unknown_kind_and_a_missing_folder_are_said(here: Path) -> None:
+    with pytest.raises(UnknownName, match="did you mean coco"):
+        data.parse_folder("cocoo:people")
+    for text in ("none", "none:3", "hsd:none", "hsd:3", "people:none"):
+        with pytest.raises(OptionError, match="no data folder"):
+            data.parse_folder(text)
+    assert data.parse_folder("hsd:people:2") == data.Folder(Path("people"), 2.0, kind="hsd")
+
+
+def test_a_cache_is_that_of_a_kind(folder: Path, tmp_path: Path) -> None:
+    (folder / "Training_Images").symlink_to(folder / "images")
+    (folder / "Ground_Truth").symlink_to(folder / "masks")
+    for kind in ("pairs", "hsd"):
+        data.views(data.Folder(folder, kind=kind), SIZE, Views(), 1, tmp_path / "cache")
+    assert len(list((tmp_path / "cache").iterdir())) == 2
+
+
 def test_a_draw_depends_on_its_generator_alone() -> None:
     arrays = [np.full((4, 2, 5, 2, 2), value, np.uint8) for value in (1, 2)]
-    pool = data.Pool(arrays, [3.0, 1.0])
+    pool = data.Pool(arrays, [data.Folder(Path("a"), 3.0), data.Folder(Path("b"), 1.0)])
     first = pool.draw(4000, torch.Generator().manual_seed(7))
-    assert torch.equal(first, pool.draw(4000, torch.Generator().manual_seed(7)))
-    assert 0.7 < (first[:, 0, 0, 0] == 1).float().mean().item() < 0.8
+    assert torch.equal(first.pictures, pool.draw(4000, torch.Generator().manual_seed(7)).pictures)
+    assert 0.7 < (first.pictures[:, 0, 0, 0] == 1).float().mean().item() < 0.8
+    assert len(first.cut_outs) == len(first.behind) == 0
     assert len(pool) == 8
 
 
@@ -128,3 +181,28 @@ def test_no_view_is_stretched_more_than_allowed(tmp_path: Path) -> None:
     assert aspects[0] == pytest.approx(1 / 1.4, rel=0.03)  # as much of the upright picture as is allowed
     top = views[0, 1:, 1, 0].mean(1)
     assert np.median(top) < (200 - np.median(shown[1])) / 2  # heads are more often seen than feet
+
+
+def test_a_draw_with_cut_outs_has_a_background_for_each() -> None:
+    arrays = [np.full((4, 2, 5, 2, 2), value, np.uint8) for value in (1, 2, 3, 4)]
+    folders = [
+        data.Folder(Path("cut"), 2.0, kind="cutouts"),
+        data.Folder(Path("people")),
+        data.Folder(Path("rooms"), 3.0, empty=True),
+        data.Folder(Path("streets"), 1.0, empty=True),
+    ]
+    pool = data.Pool(arrays, folders)
+    first, again = (pool.draw(4000, torch.Generator().manual_seed(7)) for _ in range(2))
+    assert all(torch.equal(a, b) for a, b in zip(first, again, strict=True))
+    assert torch.equal(first.cut_outs, (first.pictures[:, 0, 0, 0] == 1).nonzero()[:, 0])
+    behind = first.behind[:, 0, 0, 0]
+    assert len(behind) == len(first.cut_outs)
+    assert set(behind.tolist()) == {3, 4}
+    assert 0.7 < (behind == 3).float().mean().item() < 0.8
+
+
+def test_cut_outs_need_backgrounds(tmp_path: Path) -> None:
+    cut, rooms = data.Folder(tmp_path, kind="cutouts"), data.Folder(tmp_path, empty=True)
+    data.check_folders([cut, rooms])
+    with pytest.raises(OptionError, match="pass --backgrounds DIR"):
+        data.check_folders([cut, data.Folder(tmp_path)])

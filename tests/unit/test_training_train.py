@@ -114,6 +114,17 @@ def test_a_run_is_not_begun_over_another(job: Job) -> None:
         train(replace(job, resume=True))
 
 
+def test_a_run_of_a_version_that_knew_less_goes_on(job: Job) -> None:
+    train(replace(job, stop_step=1))
+    old = held(job.out)
+    del old["recipe"]["augment"]["denoise"]
+    torch.save(old, job.out / "checkpoint.pt")
+    noisy = replace(job.recipe, augment=replace(job.recipe.augment, denoise=0.5))
+    with pytest.raises(OptionError, match="another recipe"):
+        train(replace(job, recipe=noisy, resume=True))
+    assert train(replace(job, resume=True)).step == 6
+
+
 def test_a_run_starts_from_given_weights(job: Job, tmp_path: Path) -> None:
     config = nets.CONFIGS["fast"].scaled(width=0.5)
     torch.save(nets.weights(nets.Net(config)), tmp_path / "init.pt")
@@ -201,6 +212,46 @@ def test_it_learns(job: Job, people: Path) -> None:
     assert outcome.figures["iou"] > 0.8
     assert (job.out / "best.pt").exists()
     assert json.loads((job.out / "run.json").read_text())["data"][0]["pictures"] == 4
+
+
+@pytest.fixture
+def cut_outs(people: Path, tmp_path: Path) -> Path:
+    """The same figures without their room."""
+    (tmp_path / "cut").mkdir()
+    for image in (people / "images").iterdir():
+        bgr, alpha = cv2.imread(str(image)), cv2.imread(str(people / "masks" / image.name), cv2.IMREAD_GRAYSCALE)
+        cv2.imwrite(str(tmp_path / "cut" / image.name), np.dstack([bgr, alpha]))
+    return tmp_path / "cut"
+
+
+def test_cut_outs_are_trained_on_before_backgrounds_bit_for_bit(job: Job, cut_outs: Path, tmp_path: Path) -> None:
+    folders = (Folder(cut_outs, kind="cutouts"), Folder(job.folders[0].path / "images", 0.2, empty=True))
+    whole, parts = (replace(job, folders=folders, out=tmp_path / name) for name in ("whole", "parts"))
+    assert train(whole).step == 6
+    assert train(replace(parts, stop_step=3)).step == 3
+    assert train(replace(parts, resume=True)).step == 6
+    assert same(held(whole.out), held(parts.out))
+    with pytest.raises(OptionError, match="pass --backgrounds"):
+        train(replace(job, folders=folders[:1], out=tmp_path / "alone"))
+
+
+def test_cut_outs_and_made_up_rooms_in_one_command(
+    tmp_path: Path, cut_outs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "tiny.toml").write_text(RECIPE, encoding="utf-8")
+    options = ["--recipe", str(tmp_path / "tiny.toml"), "-o", str(tmp_path / "run"), "--json"]
+    assert cli.run(["train", *options, "--data", f"cutouts:{cut_outs}", "--backgrounds", "procedural:3:0.2"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"step": 6, "steps": 6}
+    cut, rooms = json.loads((tmp_path / "run" / "run.json").read_text())["data"]
+    assert (cut["kind"], cut["pictures"]) == ("cutouts", 4)
+    assert rooms == {"folder": "3", "kind": "procedural", "share": 0.2, "empty": True, "pictures": 3}
+
+
+def test_the_help_names_the_kinds(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.run(["train", "--help"]) == 0
+    shown = capsys.readouterr().out
+    assert "[KIND:]DIR[:SHARE]" in shown
+    assert all(kind in shown for kind in ("coco", "supervisely", "procedural:N"))
 
 
 def test_two_processes_train_one_network(tmp_path: Path, people: Path) -> None:

@@ -12,7 +12,9 @@ from typing import Annotated, Any
 
 import typer
 
+from livematte import _registry
 from livematte.cli import SIGNALED
+from livematte.training.datasets import PLUGINS
 
 EXAMPLE = "Example: livematte train --recipe fast --data people --dev people-dev --out runs/fast"
 
@@ -21,11 +23,19 @@ def command(
     out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Folder of the run.")],
     data: Annotated[
         list[str] | None,
-        typer.Option(metavar="DIR[:SHARE]", help="Folder with images/ and masks/; may be given again."),
+        typer.Option(
+            metavar="[KIND:]DIR[:SHARE]",
+            help=f"Pictures and masks; may be given again. KIND is {', '.join(_registry.names(PLUGINS))}; "
+            "without one it is pairs, a folder with images/ and masks/.",
+        ),
     ] = None,
     backgrounds: Annotated[
         list[str] | None,
-        typer.Option(metavar="DIR[:SHARE]", help="Folder of pictures that show nobody; may be given again."),
+        typer.Option(
+            metavar="[KIND:]DIR[:SHARE]",
+            help="Pictures that show nobody; may be given again. A folder of them, coco:DIR for those without people, "
+            "or procedural:N for N rooms that are made up.",
+        ),
     ] = None,
     recipe: Annotated[str, typer.Option(help="fast, base, or a .toml file.")] = "base",
     dev: Annotated[

@@ -30,6 +30,11 @@ FOURIER_BAND = 0.03
 """Half the side of the square of amplitudes that is exchanged, over the picture's side: light and
 colour of large areas, no shapes."""
 
+LENS_PX = (0.2, 0.8)
+"""Smallest and largest blur of a cut-out and its edge, a standard deviation."""
+
+DENOISE_PX = 2
+"""Half the side of the square that a pixel is averaged over."""
 
 COARSE = 0.3
 """Part of the noisy pictures whose grain is two pixels wide."""
@@ -96,8 +101,11 @@ def augment(batch: Tensor, what: Augment, generator: torch.Generator) -> Tensor:
         (what.dark, dark),
         (what.blur, blur),
         (what.noise, noise),
+        (what.denoise, denoise),
         (what.jpeg, jpeg),
     ):
+        if change is denoise and not part:
+            continue  # it came later than the others: recipes without it draw what they drew before
         seen = _on_rows(seen, random.rows(count, part), random, change)
     batch[:, :3] = seen
     return batch
@@ -135,26 +143,54 @@ def affine(batch: Tensor, what: Augment, random: Random) -> Tensor:
 
 
 def paste(batch: Tensor, behind: Tensor, random: Random) -> Tensor:
-    """The people of `batch` before the pictures `behind`, whose own people stay people.
-
-    Their light is drawn part of the way to that of the new background: mean and spread of each
-    colour, as in Reinhard et al., "Color Transfer between Images", 2001, section 3.
-    """
+    """The people of `batch` before the pictures `behind`, whose own people stay people."""
     alpha, other = batch[:, 3:4], behind[:, 3:4]
     soft = avg_pool2d(pad(alpha, (1, 1, 1, 1), mode="replicate"), 3, 1)  # masks of one bit cut like scissors
-    person, scene = batch[:, :3], behind[:, :3]
-    mass = alpha.sum((2, 3), keepdim=True).clamp_min(1.0)
-    mean = (person * alpha).sum((2, 3), keepdim=True) / mass
-    spread = ((person - mean).square() * alpha).sum((2, 3), keepdim=True).div(mass).sqrt()
-    wanted_mean, wanted_spread = scene.mean((2, 3), keepdim=True), scene.std((2, 3), keepdim=True)
-    part = random.uniform(len(batch), 0.0, 0.6)
-    gain = torch.lerp(torch.ones_like(spread), (wanted_spread / spread.clamp_min(0.02)).clamp(0.5, 2.0), part)
-    lit = ((person - mean) * gain + torch.lerp(mean, wanted_mean, part)).clamp(0, 1)
-    rgb = torch.lerp(scene, lit, soft)
+    scene = behind[:, :3]
+    rgb = torch.lerp(scene, in_light(batch[:, :3], alpha, scene, random), soft)
     both = 1 - (1 - alpha) * (1 - other)
     weight = torch.lerp(behind[:, 4:5], batch[:, 4:5], alpha)
     weight = torch.minimum(weight, torch.where(alpha > 0, batch[:, 4:5], weight))
     return torch.cat([rgb, both, weight], 1)
+
+
+def in_light(person: Tensor, alpha: Tensor, scene: Tensor, random: Random) -> Tensor:
+    """People part of the way in the light of another scene: mean and spread of each colour.
+
+    Source: Reinhard et al., "Color Transfer between Images", 2001, section 3.
+    """
+    mass = alpha.sum((2, 3), keepdim=True).clamp_min(1.0)
+    mean = (person * alpha).sum((2, 3), keepdim=True) / mass
+    spread = ((person - mean).square() * alpha).sum((2, 3), keepdim=True).div(mass).sqrt()
+    wanted_mean, wanted_spread = scene.mean((2, 3), keepdim=True), scene.std((2, 3), keepdim=True)
+    part = random.uniform(len(person), 0.0, 0.6)
+    gain = torch.lerp(torch.ones_like(spread), (wanted_spread / spread.clamp_min(0.02)).clamp(0.5, 2.0), part)
+    return ((person - mean) * gain + torch.lerp(mean, wanted_mean, part)).clamp(0, 1)
+
+
+def compose(batch: Tensor, rows: Tensor, behind: Tensor, random: Random) -> Tensor:
+    """The batch with its cut-outs before backgrounds, in their light.
+
+    A cut-out's colours and alpha are blurred together, as one lens would have blurred both, so that
+    alpha stays what the colours are mixed by, and no edge is sharper than a camera makes it.
+
+    Args:
+        batch: (n, 5, h, w) float32 in 0-1; is written to.
+        rows: of the cut-outs.
+        behind: a background for each of them, (rows, 5, h, w).
+        random: of the batch's device.
+    """
+    if not len(rows):
+        return batch
+    person, scene = batch[rows], behind[:, :3]
+    alpha = person[:, 3:4]
+    lit = in_light(person[:, :3], alpha, scene, random)
+    mixed = gaussian(torch.cat([lit * alpha, alpha], 1), LENS_PX, random)
+    alpha = mixed[:, 3:4]
+    rgb = scene * (1 - alpha) + mixed[:, :3]
+    both = 1 - (1 - alpha) * (1 - behind[:, 3:4])
+    batch[rows] = torch.cat([rgb, both, behind[:, 4:5]], 1).clamp(0, 1)
+    return batch
 
 
 def swap_amplitudes(batch: Tensor, other: Tensor, random: Random) -> Tensor:
@@ -228,19 +264,49 @@ def noise(rgb: Tensor, random: Random) -> Tensor:
     return grain.mul_(random.uniform(len(rgb), 0.005, 0.06)).add_(rgb).clamp_(0, 1)
 
 
+def denoise(rgb: Tensor, random: Random) -> Tensor:
+    """Smoothed but for edges, as the denoisers of cameras leave it: a bilateral filter of 5x5.
+
+    Source: Tomasi and Manduchi, "Bilateral Filtering for Gray and Color Images", 1998, section 2.
+    """
+    count, _, height, width = rgb.shape
+    near, alike = random.uniform(count, 0.8, 1.6), random.uniform(count, 0.04, 0.12)
+    wide = pad(rgb, (DENOISE_PX,) * 4, mode="replicate")
+    total, summed = torch.zeros_like(near), torch.zeros_like(rgb)
+    for y in range(2 * DENOISE_PX + 1):
+        for x in range(2 * DENOISE_PX + 1):
+            other = wide[:, :, y : y + height, x : x + width]
+            far = ((y - DENOISE_PX) ** 2 + (x - DENOISE_PX) ** 2) / near.square()
+            weight = torch.exp(-0.5 * (far + (other - rgb).square().sum(1, keepdim=True) / alike.square()))
+            total = total + weight
+            summed += other * weight
+    return summed / total
+
+
 def blur(rgb: Tensor, random: Random) -> Tensor:
-    """Out of focus, or shaken: a Gaussian of its own width along each axis."""
-    count, channels = rgb.shape[:2]
+    """Out of focus, or shaken."""
+    return gaussian(rgb, (0.3, 1.6), random)
+
+
+def gaussian(planes: Tensor, width_px: tuple[float, float], random: Random) -> Tensor:
+    """Planes (n, c, h, w), blurred by a Gaussian of its own width along each axis of each picture.
+
+    Args:
+        planes: of any number of channels.
+        width_px: smallest and largest standard deviation.
+        random: of the device.
+    """
+    count, channels = planes.shape[:2]
     radius = 4
-    at = torch.arange(-radius, radius + 1, device=rgb.device).view(1, 1, 1, -1)
-    flat = rgb.reshape(1, count * channels, *rgb.shape[2:])
+    at = torch.arange(-radius, radius + 1, device=planes.device).view(1, 1, 1, -1)
+    flat = planes.reshape(1, count * channels, *planes.shape[2:])
     for vertical in (False, True):
-        kernel = torch.exp(-at.square() / (2 * random.uniform(count, 0.3, 1.6).square()))
+        kernel = torch.exp(-at.square() / (2 * random.uniform(count, *width_px).square()))
         kernel = (kernel / kernel.sum(3, keepdim=True)).repeat_interleave(channels, 0)
         edges = (0, 0, radius, radius) if vertical else (radius, radius, 0, 0)
         kernel = kernel.transpose(2, 3) if vertical else kernel
         flat = conv2d(pad(flat, edges, mode="replicate"), kernel, groups=count * channels)
-    return flat.view_as(rgb)
+    return flat.view_as(planes)
 
 
 def jpeg(rgb: Tensor, random: Random) -> Tensor:

@@ -1,8 +1,6 @@
 """Pictures with their masks, cut, scaled and kept as bytes: a step reads, it does not decode.
 
-A data folder holds `images/`, `masks/` with the same stems (1-bit, or 8-bit soft alpha) and, where
-labels are not sure everywhere, `weights/` (8-bit, 255 = sure). A folder of backgrounds holds
-pictures without people, in `images/` or by themselves.
+How a data folder is laid out is said by its kind, a file of `datasets/`; that of a plain folder is `pairs`.
 
 Every picture is cut into a few views, scaled to the network's input, and written to one file a data
 folder and size: uint8 (pictures, views, 5, h, w), with red, green, blue, alpha and weight. That file
@@ -18,17 +16,17 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from livematte._errors import OptionError, SourceError
+from livematte import _registry
+from livematte._errors import OptionError
 from livematte._frame import U8, Frame, PixelFormat, Size
-from livematte.sources._still import read_image
-from livematte.training.folder import beside, mask_of, picture_files
+from livematte.training.datasets import DIR, PLUGINS, Record
 from livematte.training.recipe import Views
 
 VERSION = 2
@@ -50,61 +48,102 @@ Progress = Callable[[str, int, int], None]
 """Called with what is being read, the pictures done, and those in all."""
 
 
-@dataclass(frozen=True, slots=True)
-class Picture:
-    """Files of one picture; no mask means that nobody is in it."""
-
-    image: Path
-    mask: Path | None = None
-    weight: Path | None = None
+PLAIN = "pairs"
+"""The kind of a folder that is given without one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Folder:
-    """A data folder and how often it is drawn from, against the others.
+    """A data set and how often it is drawn from, against the others.
 
     Args:
-        path: the folder.
+        path: the folder; of a kind that takes no folder, what stands in its place.
         share: any positive number.
         empty: whether its pictures show nobody.
+        kind: how it is laid out, a name of `datasets/`.
     """
 
     path: Path
     share: float = 1.0
     empty: bool = False
+    kind: str = PLAIN
+
+    @property
+    def cut_out(self) -> bool:
+        """Whether its people stand before nothing, and must be composed over backgrounds."""
+        return bool(_registry.load(PLUGINS, self.kind).CUT_OUT)
 
 
 def parse_folder(text: str, empty: bool = False) -> Folder:
-    """`DIR` or `DIR:SHARE`.
+    """`DIR`, `DIR:SHARE`, `KIND:DIR` or `KIND:DIR:SHARE`.
 
     Raises:
+        UnknownName: no such kind.
         OptionError: no such folder, or a share that is no positive number.
     """
-    path, colon, share = text.rpartition(":")
-    if not colon or Path(text).is_dir():
-        path, share = text, "1"
-    try:
-        value = float(share)
-    except ValueError:
-        path, value = text, 1.0
-    if not Path(path).is_dir():
-        raise OptionError(f"there is no data folder {path}")
-    if not 0 < value < float("inf"):
+    kind, argument, share = split(text)
+    if _registry.load(PLUGINS, kind).ARGUMENT == DIR and not Path(argument).is_dir():
+        raise OptionError(f"there is no data folder {argument}")
+    if not 0 < share < float("inf"):
         raise OptionError(f"the share in {text!r} must be a positive number")
-    return Folder(Path(path), value, empty)
+    return Folder(Path(argument), share, empty, kind)
 
 
-def pictures(folder: Folder) -> list[Picture]:
-    """The pictures of a folder, in the order of their names.
+def split(text: str) -> tuple[str, str, float]:
+    """Kind, argument and share of what was given; what lies there as a folder is one, whatever its name.
 
     Raises:
-        SourceError: there are none, or one has no mask.
+        UnknownName: no such kind.
     """
-    paths = picture_files(folder.path)
-    if folder.empty:
-        return [Picture(path) for path in paths]
-    masks, weights = folder.path / "masks", folder.path / "weights"
-    return [Picture(path, mask_of(path, masks), beside(weights, path)) for path in paths]
+    kind, rest = PLAIN, text
+    head, colon, tail = text.partition(":")
+    if colon and len(head) > 1 and not Path(text).is_dir():  # a single letter is a drive of Windows
+        number = _number(tail) is not None
+        if head in _registry.names(PLUGINS):
+            named_so = number and Path(head).is_dir() and not Path(tail).is_dir()
+            if not named_so or _registry.load(PLUGINS, head).ARGUMENT != DIR:
+                kind, rest = head, tail
+        elif head.isidentifier() and not number and not Path(head).is_dir():
+            _registry.load(PLUGINS, head)  # says which kinds there are
+    argument, _, last = rest.rpartition(":")
+    share = _number(last)
+    if argument and share is not None and not Path(rest).is_dir():
+        return kind, argument, share
+    return kind, rest, 1.0
+
+
+def _number(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None
+
+
+def pictures(folder: Folder) -> list[Record]:
+    """The pictures of a data set, always in the same order.
+
+    Raises:
+        SourceError, OpenError: there are none, or something of them is missing or broken.
+        OptionError: backgrounds are asked of a kind that shows people.
+    """
+    found: list[Record] = _registry.load(PLUGINS, folder.kind).create(str(folder.path), empty=folder.empty)
+    return found
+
+
+def check_folders(folders: Sequence[Folder]) -> None:
+    """Refuse data sets that make no training.
+
+    Raises:
+        OptionError: there are none, or cut-outs without backgrounds to stand before.
+    """
+    if not folders:
+        raise OptionError("a training needs pictures: pass --data DIR")
+    alone = next((folder for folder in folders if folder.cut_out), None)
+    if alone is not None and not any(folder.empty for folder in folders):
+        raise OptionError(
+            f"the people of {alone.path} stand before nothing: pass --backgrounds DIR as well, "
+            "or --backgrounds procedural:2000"
+        )
 
 
 def views(
@@ -126,10 +165,11 @@ def views(
     Raises:
         SourceError: no pictures, a picture without mask, or a mask of another size.
         OpenError: a file that is no picture.
+        OptionError: backgrounds are asked of a kind that shows people.
     """
     found = pictures(folder)
     cache.mkdir(parents=True, exist_ok=True)
-    path = cache / f"{_key(found, size, cut, seed)}-{size}.npy"
+    path = cache / f"{_key(folder, found, size, cut, seed)}-{size}.npy"
     if not path.is_file():
         part = path.with_suffix(f".{os.getpid()}.part")
         try:
@@ -141,13 +181,13 @@ def views(
     return mapped
 
 
-def _write(path: Path, found: Sequence[Picture], size: Size, cut: Views, seed: int, done: Callable[[int], Any]) -> None:
+def _write(path: Path, found: Sequence[Record], size: Size, cut: Views, seed: int, done: Callable[[int], Any]) -> None:
     shape = (len(found), cut.per_picture, CHANNELS, size.height, size.width)
     mapped = np.lib.format.open_memmap(path, "w+", np.uint8, shape)
 
     def one(index: int) -> None:
         random = np.random.default_rng([seed, index])
-        for view, pixels in enumerate(_cut(read(found[index]), size, cut, random)):
+        for view, pixels in enumerate(_cut(found[index].read(), size, cut, random)):
             mapped[index, view] = pixels
 
     with ThreadPoolExecutor(min(os.cpu_count() or 1, 8)) as pool:  # decoding lets other threads run
@@ -155,28 +195,6 @@ def _write(path: Path, found: Sequence[Picture], size: Size, cut: Views, seed: i
             if count % 100 == 0 or count == len(found):
                 done(count)
     mapped.flush()
-
-
-def read(picture: Picture) -> U8:
-    """A picture, its alpha and its weight: uint8 (5, h, w) at the picture's own size.
-
-    Raises:
-        OpenError: a file that is no picture.
-        SourceError: a mask or weight of another size.
-    """
-    frame = read_image(picture.image)
-    planes = list(frame.planes)
-    for path, default in ((picture.mask, 0), (picture.weight, 255)):
-        if path is None:
-            planes.append(np.full_like(planes[0], default))
-            continue
-        plane = read_image(path).planes[1]
-        if plane.shape != planes[0].shape:
-            raise SourceError(
-                f"{path} is {plane.shape[1]}x{plane.shape[0]}, its picture {frame.size}: they must be alike"
-            )
-        planes.append(plane)
-    return np.stack(planes)
 
 
 def _cut(pixels: U8, size: Size, cut: Views, random: np.random.Generator) -> Iterator[U8]:
@@ -225,47 +243,70 @@ def shrink(pixels: U8, size: Size) -> U8:
     return np.rint(small * 255).astype(np.uint8)
 
 
-def _key(found: Sequence[Picture], size: Size, cut: Views, seed: int) -> str:
-    """Changes with every file that was added, removed or written, and with how views are cut."""
-    files = [
-        (path.name, (stat := path.stat()).st_size, stat.st_mtime_ns)
-        for picture in found
-        for path in (picture.image, picture.mask, picture.weight)
-        if path is not None
-    ]
-    how = [VERSION, tuple(size), cut.per_picture, cut.area, cut.stretch, seed]
-    folder = str(found[0].image.parent.resolve())
-    return hashlib.sha256(json.dumps([how, folder, files]).encode()).hexdigest()[:16]
+def _key(folder: Folder, found: Sequence[Record], size: Size, cut: Views, seed: int) -> str:
+    """Changes with every file that was added, removed or written, and with how they are read and cut."""
+    files = [(path.name, (stat := path.stat()).st_size, stat.st_mtime_ns) for record in found for path in record.files]
+    how: list[Any] = [VERSION, tuple(size), cut.per_picture, cut.area, cut.stretch, seed]
+    read = folder.kind, _registry.load(PLUGINS, folder.kind).VERSION
+    if read != (PLAIN, 1):  # caches of plain folders are older than kinds
+        how.append([*read, len(found)])
+    place = str(found[0].files[0].parent.resolve()) if files else str(folder.path)
+    return hashlib.sha256(json.dumps([how, place, files]).encode()).hexdigest()[:16]
+
+
+class Draw(NamedTuple):
+    """A batch as it was drawn.
+
+    Args:
+        pictures: uint8 (n, 5, h, w).
+        cut_outs: rows of `pictures` that stand before nothing, int64.
+        behind: a background for each of them, uint8 (rows, 5, h, w).
+    """
+
+    pictures: Tensor
+    cut_outs: Tensor
+    behind: Tensor
 
 
 class Pool:
-    """Data folders to draw batches from.
+    """Data sets to draw batches from.
 
     A draw needs a generator and nothing else: what step `n` sees does not depend on what
     was drawn before, and that is what lets a training go on where it stopped.
 
     Args:
-        arrays: views of each folder, (pictures, views, 5, h, w).
-        shares: how often each is drawn from.
+        arrays: views of each data set, (pictures, views, 5, h, w).
+        folders: the data sets themselves; cut-outs need one that is empty beside them.
     """
 
-    def __init__(self, arrays: Sequence[npt.NDArray[np.uint8]], shares: Sequence[float]) -> None:
+    def __init__(self, arrays: Sequence[npt.NDArray[np.uint8]], folders: Sequence[Folder]) -> None:
         self._arrays = list(arrays)
-        self._shares = torch.tensor(shares, dtype=torch.float64)
+        self._shares = torch.tensor([folder.share for folder in folders], dtype=torch.float64)
+        self._empty = torch.tensor([float(folder.empty) for folder in folders], dtype=torch.float64)
+        self._cut_out = torch.tensor([folder.cut_out for folder in folders])
 
     def __len__(self) -> int:
-        """Pictures of all folders."""
+        """Pictures of all data sets."""
         return sum(len(array) for array in self._arrays)
 
-    def draw(self, count: int, generator: torch.Generator) -> Tensor:
-        """A batch: uint8 (count, 5, h, w).
+    def draw(self, count: int, generator: torch.Generator) -> Draw:
+        """A batch, and backgrounds for the cut-outs in it.
 
-        A folder is drawn by its share, a picture and its view evenly.
+        A data set is drawn by its share, a picture and its view evenly.
         """
-        folders = torch.multinomial(self._shares, count, replacement=True, generator=generator)
-        where = torch.rand(count, 2, generator=generator, dtype=torch.float64)
-        batch = np.empty((count, *self._arrays[0].shape[2:]), np.uint8)
-        for row in range(count):
-            array = self._arrays[int(folders[row])]
+        sets = torch.multinomial(self._shares, count, replacement=True, generator=generator)
+        pictures = self._views(sets, generator)
+        cut_outs = self._cut_out[sets].nonzero()[:, 0]
+        if len(cut_outs):
+            sets = torch.multinomial(self._shares * self._empty, len(cut_outs), replacement=True, generator=generator)
+            return Draw(pictures, cut_outs, self._views(sets, generator))
+        return Draw(pictures, cut_outs, pictures[:0])
+
+    def _views(self, sets: Tensor, generator: torch.Generator) -> Tensor:
+        """A view of each of these data sets."""
+        where = torch.rand(len(sets), 2, generator=generator, dtype=torch.float64)
+        batch = np.empty((len(sets), *self._arrays[0].shape[2:]), np.uint8)
+        for row in range(len(sets)):
+            array = self._arrays[int(sets[row])]
             batch[row] = array[int(where[row, 0] * array.shape[0]), int(where[row, 1] * array.shape[1])]
         return torch.from_numpy(batch)

@@ -6,7 +6,7 @@ Needs no torch: a recipe can be read, checked and printed on any machine.
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from pathlib import Path
 from types import UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
@@ -80,6 +80,7 @@ class Augment:
         colour: brightness, contrast, saturation, gamma and white balance.
         dark: little light, with the noise that goes with it.
         noise: of a sensor.
+        denoise: smoothed but for edges, noise or not, as cameras and preprocessing do it.
         blur: out of focus.
         jpeg: blocks and lost colour.
         fourier: coarse amplitudes of another picture.
@@ -99,6 +100,7 @@ class Augment:
     jpeg: float = 0.2
     fourier: float = 0.1
     occlude: float = 0.05
+    denoise: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +187,17 @@ def read_recipe(name: str) -> Recipe:
     if not recipe.stages:
         raise OptionError(f"{path}: a recipe needs stages")
     return recipe
+
+
+def same(held: dict[str, Any], recipe: Recipe) -> bool:
+    """Whether a checkpoint's recipe is this one; what it is too old to know of must be at its default.
+
+    Args:
+        held: the fields of the checkpoint's recipe.
+        recipe: the one to go on with.
+    """
+    known = {**held, "augment": {**asdict(Augment()), **held["augment"]}}
+    return known == asdict(recipe)
 
 
 def _build(kind: Any, value: Any, place: str) -> Any:

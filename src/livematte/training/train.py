@@ -32,12 +32,12 @@ import livematte
 from livematte._errors import LivematteError, OptionError
 from livematte._frame import Size
 from livematte.training import checkpoint, data
-from livematte.training.augment import augment
+from livematte.training.augment import Random, augment, compose
 from livematte.training.data import Folder, Pool
 from livematte.training.losses import consistency, losses
 from livematte.training.net import CONFIGS, Net, NetConfig, check_size, load_weights, multiply_adds
 from livematte.training.processes import joined, signals
-from livematte.training.recipe import Recipe, Stage
+from livematte.training.recipe import Recipe, Stage, same
 from livematte.training.validate import Validation
 
 INIT = "init"
@@ -143,8 +143,7 @@ def train(job: Job, report: Report | None = None, reading: data.Progress | None 
                 check_size(*size)
             if stage.batch % world:
                 raise OptionError(f"a batch of {stage.batch} cannot be shared evenly by {world} processes")
-        if not job.folders:
-            raise OptionError("a training needs pictures: pass --data DIR")
+        data.check_folders(job.folders)
         state = _start(job, device)
         run = _Run(job, state, device, rank, world, report, reading)
         return run.to_the_end(stop)
@@ -238,7 +237,11 @@ class _Run:
         drawn = pool.draw(
             stage.batch // self._world, _generator(recipe.seed, step, self._rank, torch.device("cpu"), "draw")
         )
-        batch = drawn.to(self._device, non_blocking=True).float() / 255
+        batch, behind = (
+            part.to(self._device, non_blocking=True).float() / 255 for part in (drawn.pictures, drawn.behind)
+        )
+        light = Random(_generator(recipe.seed, step, self._rank, self._device, "compose"))
+        batch = compose(batch, drawn.cut_outs.to(self._device), behind, light)
         batch = augment(batch, recipe.augment, _generator(recipe.seed, step, self._rank, self._device, "augment"))
         return batch[:, :3], batch[:, 3:4], batch[:, 4:5]
 
@@ -254,7 +257,7 @@ class _Run:
             arrays = [data.views(f, Size(*size), cut, seed, self._cache, self._reading) for f in job.folders]
             if self._world > 1 and self._rank == 0:
                 dist.barrier()
-            self._pools[size] = Pool(arrays, [folder.share for folder in job.folders])
+            self._pools[size] = Pool(arrays, job.folders)
             self._since = time.monotonic()
         return self._pools[size]
 
@@ -337,7 +340,13 @@ class _Run:
             "parameters": sum(p.numel() for p in net.parameters()),
             "multiply_adds_256x144": multiply_adds(self._state.averaged),
             "data": [
-                {"folder": f.path.name, "share": f.share, "empty": f.empty, "pictures": len(data.pictures(f))}
+                {
+                    "folder": f.path.name,
+                    "kind": f.kind,
+                    "share": f.share,
+                    "empty": f.empty,
+                    "pictures": len(data.pictures(f)),
+                }
                 for f in job.folders
             ],
             "recipe": asdict(job.recipe),
@@ -377,7 +386,7 @@ def _start(job: Job, device: torch.device) -> State:
     groups = [{"params": decayed, "weight_decay": recipe.weight_decay}, {"params": others, "weight_decay": 0.0}]
     state = State(net, averaged, torch.optim.AdamW(groups, lr=recipe.stages[0].lr))
     if held is not None:
-        if held["recipe"] != asdict(recipe):
+        if not same(held["recipe"], recipe):
             raise OptionError(f"{job.out} was begun with another recipe: use that one, or another --out")
         net.load_state_dict(held["net"])
         averaged.load_state_dict(held["averaged"])

@@ -37,7 +37,7 @@ class Validation:
 
     def __init__(self, folder: Path, sizes: Iterable[tuple[int, int]], cache: Path) -> None:
         unlike = sorted({Size(*size) for size in sizes}, reverse=True)
-        nearest = [read_image(picture.image).size.nearest(unlike) for picture in data.pictures(Folder(folder))]
+        nearest = [read_image(record.files[0]).size.nearest(unlike) for record in data.pictures(Folder(folder))]
         self._groups = []
         for size in set(nearest):
             views = data.views(Folder(folder), size, WHOLE, 0, cache)
