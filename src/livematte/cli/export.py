@@ -24,7 +24,9 @@ def command(
             help="onnx, tflite, tflite-fp16, onnx-int8 or tflite-int8; may be given again.  [default: the first three]",
         ),
     ] = None,
-    size: Annotated[str, typer.Option(metavar="WxH", help="Size of the network's picture.")] = "256x144",
+    size: Annotated[
+        str | None, typer.Option(metavar="WxH", help="Size of the network's picture.  [default: what it was made for]")
+    ] = None,
     name: Annotated[str, typer.Option(help="First part of the files' names.")] = "livematte",
     pictures: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Pictures to compare on.  [default: generated ones]")
@@ -55,7 +57,7 @@ def command(
     graphs = export(
         weights,
         out,
-        size=parse_size(size),
+        size=parse_size(size) if size else None,
         formats=format_ or DEFAULT_FORMATS,
         name=name,
         terms=Terms(licence, commercial),

@@ -1,8 +1,9 @@
 """Training: from folders of pictures and masks to weights, and from weights to graphs. Extra `train`.
 
-`net` is the network, `data` the pictures, `augment` what is done to them, `losses` what is asked
-of the network, `recipe` how long and at what size, `train` the loop, `export` the way out.
-`label` makes mattes for pictures that have none. It needs no torch, nor do `recipe` and this file.
+`net` is the network, `nets` those of others to start from, `data` the pictures, `augment` what is
+done to them, `losses` what is asked of the network, `recipe` how long and at what size, `train` the
+loop, `export` the way out. `label` makes mattes for pictures that have none. It needs no torch, nor do
+`recipe` and this file.
 """
 
 from __future__ import annotations

@@ -29,20 +29,20 @@ from livematte.sources._still import read_image
 from livematte.sources.synthetic import Synthetic
 from livematte.training import _onnx, _tflite
 from livematte.training.folder import picture_files
-from livematte.training.net import Matting, Net, check_size, load_weights, multiply_adds
+from livematte.training.net import Matting, load_weights, multiply_adds
+from livematte.training.nets import Network
 from livematte.training.quantise import onnx_int8
 
 FORMATS = {
-    "onnx": ("onnxruntime", "float32", "{}.onnx", 1e-4),
-    "tflite": ("litert", "float32", "{}.tflite", 1e-4),
+    "onnx": ("onnxruntime", "float32", "{}.onnx", 0.0),
+    "tflite": ("litert", "float32", "{}.tflite", 0.0),
     "tflite-fp16": ("litert", "float16", "{}-fp16.tflite", 0.05),
     "onnx-int8": ("onnxruntime", "int8", "{}-int8.onnx", 1.0),
     "tflite-int8": ("litert", "int8", "{}-int8.tflite", 1.0),
 }
-"""Engine, precision, file name, and the largest difference of an alpha that is accepted: rounding in
-float32 and in float16 weights; what int8 costs is for the reader of the figures to judge."""
-
-DEFAULT_SIZE = Size(256, 144)
+"""Engine, precision, file name, and the largest difference of an alpha that is accepted beyond the
+network's rounding in float32: float16 weights cost some; what int8 costs is for the reader of the figures
+to judge."""
 
 DEFAULT_FORMATS = ("onnx", "tflite", "tflite-fp16")
 
@@ -97,7 +97,7 @@ def export(
     weights: Path,
     out: Path,
     *,
-    size: Size = DEFAULT_SIZE,
+    size: Size | None = None,
     formats: Sequence[str] = DEFAULT_FORMATS,
     name: str = "livematte",
     terms: Terms = UNSTATED,
@@ -110,7 +110,7 @@ def export(
     Args:
         weights: a run's folder or a weights file.
         out: folder to write to.
-        size: of the picture; sides are multiples of 16.
+        size: of the picture, as the network takes them; None takes the one it was made for.
         formats: keys of `FORMATS`.
         name: first part of the files' names.
         terms: what is known of the licence.
@@ -123,11 +123,12 @@ def export(
         MissingExtra: a converter is not installed.
         WeightsError: weights that cannot be read, or a graph that is not what torch computes.
     """
-    check_size(*size)
     if unknown := [f for f in formats if f not in FORMATS]:
         raise OptionError(f"no format {', '.join(unknown)}: there are {', '.join(FORMATS)}")
     path = weights / WEIGHTS[best] if weights.is_dir() else weights
     net = load_weights(path)
+    size = size or Size(*net.size)
+    net.check_size(*size)
     fused = fuse(net)
     seen = pictures_at(size, pictures)
     with torch.inference_mode():
@@ -145,7 +146,7 @@ def export(
     return graphs
 
 
-def fuse(net: Net) -> Matting:
+def fuse(net: Network) -> Matting:
     """A copy in evaluation mode whose batch normalisations are part of the convolutions before them."""
     fused = copy.deepcopy(net).cpu().eval()
     for module in list(fused.modules()):
@@ -189,6 +190,7 @@ def _write(
     part.write_bytes(data)
     try:
         largest, mean = compare(part, engine, seen, wanted)
+        accepted = max(accepted, net.net.rounding)
         if not largest <= accepted:
             raise WeightsError(
                 f"{path.name} differs from torch by up to {largest:.2g}, accepted is {accepted:g}: it was not written"
@@ -240,7 +242,7 @@ def compare(path: Path, engine: str, seen: Sequence[F32], wanted: Sequence[F32])
 
 
 def _facts(
-    net: Net, size: Size, graphs: Sequence[Graph], name: str, terms: Terms, path: Path, pictures: Path | None
+    net: Network, size: Size, graphs: Sequence[Graph], name: str, terms: Terms, path: Path, pictures: Path | None
 ) -> dict[str, Any]:
     run = path.parent / "run.json"
     return {
@@ -260,7 +262,7 @@ def _facts(
         "output": {"name": _onnx.OUTPUT, "range": [0, 1], "meaning": "alpha, 1 = person"},
         "licence": terms.licence,
         "commercial": terms.commercial,
-        "network": asdict(net.config),
+        "network": net.facts(),
         "parameters": sum(p.numel() for p in net.parameters()),
         "multiply_adds": multiply_adds(net, *size),
         "weights_sha256": hashlib.sha256(path.read_bytes()).hexdigest(),

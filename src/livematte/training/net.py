@@ -19,13 +19,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
-from livematte._errors import OptionError, WeightsError
+from livematte._errors import WeightsError
+from livematte.training.nets import OWN, Network, check_sides, restore
 
 CHANNEL_MULTIPLE = 8
 """Channels come in such steps: the width of a vector register in float32."""
-
-STRIDE = 16
-"""The smallest map of the network is the input over this."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,12 +134,14 @@ class Residual(nn.Module):
         return x + y if self._adds else y
 
 
-class Net(nn.Module):
+class Net(Network):
     """Logits of the alpha.
 
     Args:
         config: the shape.
     """
+
+    architecture = OWN
 
     def __init__(self, config: NetConfig) -> None:
         super().__init__()
@@ -167,6 +167,9 @@ class Net(nn.Module):
         self.out = nn.ConvTranspose2d(d2, 1, 2, 2)
         self.aux = nn.Conv2d(d8, 1, 1)
 
+    def describe(self) -> dict[str, Any]:
+        return asdict(self.config)
+
     def forward(self, rgb: Tensor) -> tuple[Tensor, Tensor]:
         """Logits, and those at 1/16 that help training.
 
@@ -191,7 +194,7 @@ class Net(nn.Module):
 class Matting(nn.Module):
     """What is exported: RGB 0-1 in, alpha 0-1 out."""
 
-    def __init__(self, net: Net) -> None:
+    def __init__(self, net: Network) -> None:
         super().__init__()
         self.net = net
 
@@ -224,20 +227,21 @@ def multiply_adds(net: nn.Module, width: int = 256, height: int = 144) -> int:
     return total
 
 
-def weights(net: Net) -> dict[str, Any]:
-    """What a weights file holds: the shape of the network, and its state."""
-    return {"config": asdict(net.config), "state": net.state_dict()}
+def weights(net: Network) -> dict[str, Any]:
+    """What a weights file holds: name and shape of the network, and its state."""
+    return {"architecture": net.architecture, "config": net.describe(), "state": net.state_dict()}
 
 
-def load_weights(path: Path, config: NetConfig | None = None) -> Net:
+def load_weights(path: Path, config: NetConfig | None = None) -> Network:
     """The network of a weights file: of `weights`, or the seed network's.
 
     Args:
         path: the file.
-        config: the shape it must have; None takes the file's.
+        config: the shape of ours that it must have; None takes the file's network, whichever it is.
 
     Raises:
         WeightsError: missing, not such a file, or of another shape.
+        MissingExtra: the network is made of a package that is not installed.
     """
     try:
         held: Any = torch.load(path, map_location="cpu", weights_only=True)
@@ -249,10 +253,11 @@ def load_weights(path: Path, config: NetConfig | None = None) -> Net:
         held = {"config": asdict(CONFIGS["base"]), "state": _renamed(held)}
     if not isinstance(held, dict) or not {"config", "state"} <= held.keys():
         raise WeightsError(f"{path} holds no network: expected a file that `livematte train` wrote")
-    shape = NetConfig(**held["config"])
-    if config is not None and shape != config:
-        raise WeightsError(f"{path} is of another shape: it has {shape}, the recipe asks for {config}")
-    net = Net(shape)
+    net = restore(held.get("architecture", OWN), held["config"])  # ours did not always name themselves
+    if config is not None and net.describe() != asdict(config):
+        raise WeightsError(
+            f"{path} is of another shape: it has {net.architecture} {net.facts()}, the recipe asks for {config}"
+        )
     try:
         net.load_state_dict(held["state"])
     except RuntimeError as exc:
@@ -261,13 +266,12 @@ def load_weights(path: Path, config: NetConfig | None = None) -> Net:
 
 
 def check_size(width: int, height: int) -> None:
-    """Refuse a picture size that the network has no use for.
+    """Refuse a picture size that our networks have no use for.
 
     Raises:
         OptionError: not a multiple of 16, or too small.
     """
-    if width < 2 * STRIDE or height < 2 * STRIDE or width % STRIDE or height % STRIDE:
-        raise OptionError(f"the network takes sides that are multiples of {STRIDE}, got {width}x{height}")
+    check_sides((width, height))
 
 
 def _renamed(state: dict[str, Tensor]) -> dict[str, Tensor]:

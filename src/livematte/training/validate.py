@@ -10,7 +10,7 @@ from torch import Tensor
 from livematte._frame import Size
 from livematte.training import data
 from livematte.training.data import Folder
-from livematte.training.net import Net
+from livematte.training.nets import Network
 from livematte.training.recipe import Views
 
 BATCH = 16
@@ -32,7 +32,7 @@ class Validation:
     def __init__(self, folder: Path, size: tuple[int, int], cache: Path) -> None:
         self._views = data.views(Folder(folder), Size(*size), Views(per_picture=1), 0, cache)
 
-    def __call__(self, net: Net, device: torch.device) -> dict[str, float]:
+    def __call__(self, net: Network, device: torch.device) -> dict[str, float]:
         """Mean over the pictures: `iou` at an alpha of 0.5, and `mad`, the mean absolute difference."""
         ious, mads = [], []
         with torch.inference_mode():
