@@ -134,7 +134,42 @@ class Residual(nn.Module):
         return x + y if self._adds else y
 
 
-class Net(Network):
+class Pyramid(Network):
+    """The decoder, and what every network with it has in common: an encoder's maps come in, logits go out."""
+
+    def _decoder(
+        self, maps: tuple[int, int, int, int], channels: tuple[int, int, int], expand: float, dense: bool
+    ) -> None:
+        """Make the layers.
+
+        Args:
+            maps: channels of the encoder's maps at 1/2, 1/4, 1/8 and 1/16.
+            channels, expand, dense: `decoder`, `decoder_expand` and `dense` of a `NetConfig`.
+        """
+        c2, c4, c8, c16 = maps
+        d8, d4, d2 = channels
+        self.context = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Conv2d(c16, c16, 1), nn.ReLU6(), nn.Conv2d(c16, d8, 1))
+        self.lateral16 = _conv(c16, d8, 1, active=False)
+        self.lateral8 = _conv(c8, d8, 1, active=False)
+        self.lateral4 = _conv(c4, d4, 1, active=False)
+        self.lateral2 = _conv(c2, d2, 1, active=False)
+        self.decode8 = Residual(d8, d4, expand)
+        self.decode4 = Residual(d4, d2, expand)
+        self.decode2 = _conv3(d2, d2, 1, dense)
+        self.out = nn.ConvTranspose2d(d2, 1, 2, 2)
+        self.aux = nn.Conv2d(d8, 1, 1)
+
+    def decode(self, x2: Tensor, x4: Tensor, x8: Tensor, x16: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits, and those at 1/16 that help training, of the encoder's maps."""
+        y = nn.functional.relu6(self.lateral16(x16) + self.context(x16))
+        aux = self.aux(y)
+        y = self.decode8(_up(y, x8) + self.lateral8(x8))
+        y = self.decode4(_up(y, x4) + self.lateral4(x4))
+        y = self.decode2(_up(y, x2) + self.lateral2(x2))
+        return self.out(y), aux
+
+
+class Net(Pyramid):
     """Logits of the alpha.
 
     Args:
@@ -147,8 +182,6 @@ class Net(Network):
         super().__init__()
         self.config = config
         c4, c8, c16 = config.channels
-        d8, d4, d2 = config.decoder
-        wide = config.decoder_expand
         self.stem = _conv(3, config.stem, 3, 2)
         self.stage4 = nn.Sequential(
             _conv3(config.stem, c4, 2, config.dense),
@@ -156,16 +189,7 @@ class Net(Network):
         )
         self.stage8 = _stage(c4, c8, config, 1)
         self.stage16 = _stage(c8, c16, config, 2)
-        self.context = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Conv2d(c16, c16, 1), nn.ReLU6(), nn.Conv2d(c16, d8, 1))
-        self.lateral16 = _conv(c16, d8, 1, active=False)
-        self.lateral8 = _conv(c8, d8, 1, active=False)
-        self.lateral4 = _conv(c4, d4, 1, active=False)
-        self.lateral2 = _conv(config.stem, d2, 1, active=False)
-        self.decode8 = Residual(d8, d4, wide)
-        self.decode4 = Residual(d4, d2, wide)
-        self.decode2 = _conv3(d2, d2, 1, config.dense)
-        self.out = nn.ConvTranspose2d(d2, 1, 2, 2)
-        self.aux = nn.Conv2d(d8, 1, 1)
+        self._decoder((config.stem, c4, c8, c16), config.decoder, config.decoder_expand, config.dense)
 
     def describe(self) -> dict[str, Any]:
         return asdict(self.config)
@@ -182,13 +206,7 @@ class Net(Network):
         x2 = self.stem(rgb * 2 - 1)
         x4 = self.stage4(x2)
         x8 = self.stage8(x4)
-        x16 = self.stage16(x8)
-        y = nn.functional.relu6(self.lateral16(x16) + self.context(x16))
-        aux = self.aux(y)
-        y = self.decode8(_up(y, x8) + self.lateral8(x8))
-        y = self.decode4(_up(y, x4) + self.lateral4(x4))
-        y = self.decode2(_up(y, x2) + self.lateral2(x2))
-        return self.out(y), aux
+        return self.decode(x2, x4, x8, self.stage16(x8))
 
 
 class Matting(nn.Module):
