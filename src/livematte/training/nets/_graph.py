@@ -92,10 +92,6 @@ class Graph(Network):
         self.size = shape.size
         self.layers = nn.ModuleDict({n.options["layer"]: _layer(n) for n in shape.nodes if "layer" in n.options})
 
-    rounding = 5e-3
-    """Without normalisation they carry rounding far: ONNX Runtime's own kernels differ from float64 by up to
-    2.5e-3 at a few pixels of a picture that the network is not sure of, and by 1e-5 on average."""
-
     def describe(self) -> dict[str, Any]:
         return asdict(self.shape)
 
