@@ -35,6 +35,14 @@ def test_what_is_not_asked_is_left_out(alpha: torch.Tensor) -> None:
     assert found.keys() == {"bce"}
 
 
+def test_side_outputs_of_any_size_are_added_and_none_is_no_loss(alpha: torch.Tensor) -> None:
+    weight, ask = torch.ones_like(alpha), Loss(aux=0.5)
+    sides = [torch.randn(2, 1, 2, 3), torch.randn(2, 1, 16, 24)]
+    alone = [ls.losses(alpha, side, alpha, weight, ask)["aux"] for side in sides]
+    assert torch.isclose(ls.losses(alpha, sides, alpha, weight, ask)["aux"], alone[0] + alone[1])
+    assert "aux" not in ls.losses(alpha, [], alpha, weight, ask)
+
+
 def test_undecided_pixels_do_not_count(alpha: torch.Tensor) -> None:
     weight = torch.ones_like(alpha)
     weight[..., 10:30] = 0

@@ -29,7 +29,7 @@ def command(
         list[str] | None,
         typer.Option(
             metavar="WxH",
-            help="Size of the network's picture; given again, graphs for other aspects.  [default: 256x144]",
+            help="Size of the network's picture; may be given again.  [default: what it was made for]",
         ),
     ] = None,
     name: Annotated[str, typer.Option(help="First part of the files' names.")] = "livematte",
@@ -50,7 +50,7 @@ def command(
     require_torch()
     from dataclasses import asdict
 
-    from livematte.training.export import DEFAULT_FORMATS, DEFAULT_SIZE, Graph, Terms, export
+    from livematte.training.export import DEFAULT_FORMATS, Graph, Terms, export
 
     def show(graph: Graph) -> None:
         if not json_:
@@ -62,7 +62,7 @@ def command(
     graphs = export(
         weights,
         out,
-        sizes=[parse_size(text) for text in size] if size else (DEFAULT_SIZE,),
+        sizes=[parse_size(text) for text in size or ()],
         formats=format_ or DEFAULT_FORMATS,
         name=name,
         terms=Terms(licence, commercial),

@@ -1,9 +1,10 @@
 """Training: from folders of pictures and masks to weights, and from weights to graphs. Extra `train`.
 
-`net` is the network, `data` the pictures, `datasets` how they are laid out, `rooms` backgrounds made
-from chance, `augment` what is done to pictures, `losses` what is asked of the network, `recipe` how
-long and at what size, `train` the loop, `export` the way out. `label` makes mattes for pictures that
-have none. It needs no torch, nor do `datasets`, `rooms`, `recipe` and this file.
+`net` is the network, `nets` those of others to start from, `data` the pictures, `datasets` how they
+are laid out, `rooms` backgrounds made from chance, `augment` what is done to pictures, `losses` what is
+asked of the network, `recipe` how long and at what size, `train` the loop, `export` the way out.
+`label` makes mattes for pictures that have none. It needs no torch, nor do `datasets`, `rooms`,
+`recipe` and this file.
 """
 
 from __future__ import annotations

@@ -13,6 +13,7 @@ import torch
 
 from livematte._errors import OptionError, WeightsError
 from livematte.training import net as nets
+from livematte.training.nets import Network
 
 NAME = "checkpoint.pt"
 """The checkpoint in a run's folder."""
@@ -28,7 +29,7 @@ def save(path: Path, held: Any) -> None:
     part.replace(path)
 
 
-def save_weights(path: Path, net: nets.Net) -> None:
+def save_weights(path: Path, net: Network) -> None:
     """Write weights with the shape of their network."""
     save(path, nets.weights(net))
 

@@ -31,24 +31,23 @@ from livematte.sources.synthetic import Synthetic
 from livematte.training import _onnx, _tfjs, _tflite
 from livematte.training._tfjs_run import GraphModel
 from livematte.training.folder import picture_files
-from livematte.training.net import Matting, Net, check_size, load_weights, multiply_adds
+from livematte.training.net import Matting, load_weights, multiply_adds
+from livematte.training.nets import Network
 from livematte.training.quantise import onnx_int8
 
 FORMATS = {
-    "onnx": ("onnxruntime", "float32", "{}.onnx", 1e-4),
+    "onnx": ("onnxruntime", "float32", "{}.onnx", 0.0),
     "onnx-fp16": ("onnxruntime", "float16", "{}-fp16.onnx", 0.05),
-    "tflite": ("litert", "float32", "{}.tflite", 1e-4),
+    "tflite": ("litert", "float32", "{}.tflite", 0.0),
     "tflite-fp16": ("litert", "float16", "{}-fp16.tflite", 0.05),
     "onnx-int8": ("onnxruntime", "int8", "{}-int8.onnx", 1.0),
     "tflite-dynamic": ("litert", "int8 weights", "{}-dynamic.tflite", 1.0),
     "tflite-int8": ("litert", "int8", "{}-int8.tflite", 1.0),
-    "tfjs": ("tfjs", "float32", "{}-tfjs", 1e-4),
+    "tfjs": ("tfjs", "float32", "{}-tfjs", 0.0),
 }
-"""Engine, precision, name of file or folder, and the largest difference of an alpha that is accepted:
-rounding in float32 and in float16 weights; what int8 costs is for the reader of the figures to judge.
-`tfjs` is no engine of the product: `_tfjs_run` computes these graphs, in torch."""
-
-DEFAULT_SIZE = Size(256, 144)
+"""Engine, precision, name of file or folder, and the largest difference of an alpha that is accepted
+beyond the network's rounding in float32: float16 weights cost some; what int8 costs is for the reader of
+the figures to judge. `tfjs` is no engine of the product: `_tfjs_run` computes these graphs, in torch."""
 
 DEFAULT_FORMATS = ("onnx", "tflite", "tflite-fp16")
 
@@ -108,7 +107,7 @@ def export(
     weights: Path,
     out: Path,
     *,
-    sizes: Sequence[Size] = (DEFAULT_SIZE,),
+    sizes: Sequence[Size] = (),
     formats: Sequence[str] = DEFAULT_FORMATS,
     name: str = "livematte",
     terms: Terms = UNSTATED,
@@ -121,7 +120,8 @@ def export(
     Args:
         weights: a run's folder or a weights file.
         out: folder to write to.
-        sizes: of the pictures, the usual one first; sides are multiples of 16. Each has graphs of its own.
+        sizes: of the pictures, as the network takes them, the usual one first; each has graphs of its own.
+            None given: the one the network was made for.
         formats: keys of `FORMATS`.
         name: first part of the files' names; of several sizes, each is the next part.
         terms: what is known of the licence.
@@ -134,12 +134,13 @@ def export(
         MissingExtra: a converter is not installed.
         WeightsError: weights that cannot be read, or a graph that is not what torch computes.
     """
-    for size in sizes:
-        check_size(*size)
     if unknown := [f for f in formats if f not in FORMATS]:
         raise OptionError(f"no format {', '.join(unknown)}: there are {', '.join(FORMATS)}")
     path = weights / WEIGHTS[best] if weights.is_dir() else weights
     net = load_weights(path)
+    sizes = sizes or (Size(*net.size),)
+    for size in sizes:
+        net.check_size(*size)
     out.mkdir(parents=True, exist_ok=True)
     graphs = []
     for size in sizes:
@@ -154,7 +155,7 @@ def export(
     return graphs
 
 
-def fuse(net: Net) -> Matting:
+def fuse(net: Network) -> Matting:
     """A copy in evaluation mode whose batch normalisations are part of the convolutions before them."""
     fused = copy.deepcopy(net).cpu().eval()
     for module in list(fused.modules()):
@@ -193,7 +194,7 @@ class _Job:
         name: first part of the files' names.
     """
 
-    def __init__(self, net: Net, size: Size, seen: Sequence[F32], out: Path, name: str) -> None:
+    def __init__(self, net: Network, size: Size, seen: Sequence[F32], out: Path, name: str) -> None:
         self._net, self._size, self._seen, self._out, self._name = fuse(net), size, seen, out, name
         with torch.inference_mode():
             self._wanted = [Matting(net).eval()(torch.from_numpy(p)).numpy() for p in seen]
@@ -202,6 +203,7 @@ class _Job:
     def write(self, format: str) -> list[Graph]:
         """A graph, under its name once it has been compared."""
         engine, precision, pattern, accepted = FORMATS[format]
+        accepted = max(accepted, self._net.net.rounding)
         path = self._out / pattern.format(self._name)
         files = self._files(format, path.name)
         part = self._out / f"part-{path.name}"
@@ -279,7 +281,7 @@ def compare(path: Path, engine: str, seen: Sequence[F32], wanted: Sequence[F32])
 
 
 def _facts(
-    net: Net, size: Size, graphs: Sequence[Graph], name: str, terms: Terms, path: Path, pictures: Path | None
+    net: Network, size: Size, graphs: Sequence[Graph], name: str, terms: Terms, path: Path, pictures: Path | None
 ) -> dict[str, Any]:
     run = path.parent / "run.json"
     return {
@@ -299,7 +301,7 @@ def _facts(
         "output": {"name": _onnx.OUTPUT, "range": [0, 1], "meaning": "alpha, 1 = person"},
         "licence": terms.licence,
         "commercial": terms.commercial,
-        "network": asdict(net.config),
+        "network": net.facts(),
         "parameters": sum(p.numel() for p in net.parameters()),
         "multiply_adds": multiply_adds(net, *size),
         "weights_sha256": hashlib.sha256(path.read_bytes()).hexdigest(),

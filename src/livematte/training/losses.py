@@ -5,7 +5,7 @@ Soft targets make the cross-entropy a distillation: labels of teachers need no l
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -17,17 +17,20 @@ CHANGING = 0.1
 """Alpha that changes by more than this within the band's reach makes a pixel part of the outline."""
 
 
-def losses(logits: Tensor, aux: Tensor, alpha: Tensor, weight: Tensor, ask: Loss) -> dict[str, Tensor]:
+def losses(
+    logits: Tensor, aux: Tensor | Sequence[Tensor], alpha: Tensor, weight: Tensor, ask: Loss
+) -> dict[str, Tensor]:
     """Every loss by its name, as it is asked for; their sum is what is minimised.
 
     Args:
         logits: (n, 1, h, w), of the full size.
-        aux: (n, 1, h/16, w/16).
+        aux: (n, 1, h/16, w/16), or several such of any sizes, or none; their losses are added.
         alpha: (n, 1, h, w) in 0-1.
         weight: (n, 1, h, w) in 0-1; pixels of weight 0 are not asked about.
         ask: the weights of the losses; those at 0 are left out.
     """
-    logits, aux = logits.float(), aux.float()
+    logits = logits.float()
+    sides = [side.float() for side in ([aux] if isinstance(aux, Tensor) else aux)]
     entropy = binary_cross_entropy_with_logits(logits, alpha, reduction="none")
     guess = torch.sigmoid(logits)
     found = {}
@@ -39,11 +42,16 @@ def losses(logits: Tensor, aux: Tensor, alpha: Tensor, weight: Tensor, ask: Loss
         found["edge"] = ask.edge * mean(entropy, weight * band(alpha, ask.edge_px))
     if ask.l1:
         found["l1"] = ask.l1 * mean((guess - alpha).abs(), weight)
-    if ask.aux:
-        size = (aux.shape[2], aux.shape[3])
-        small = binary_cross_entropy_with_logits(aux, adaptive_avg_pool2d(alpha, size), reduction="none")
-        found["aux"] = ask.aux * mean(small, adaptive_avg_pool2d(weight, size))
+    if ask.aux and sides:
+        found["aux"] = ask.aux * torch.stack([_small(side, alpha, weight) for side in sides]).sum()
     return found
+
+
+def _small(side: Tensor, alpha: Tensor, weight: Tensor) -> Tensor:
+    """Cross-entropy of smaller logits with the mean alpha of their places."""
+    size = (side.shape[2], side.shape[3])
+    entropy = binary_cross_entropy_with_logits(side, adaptive_avg_pool2d(alpha, size), reduction="none")
+    return mean(entropy, adaptive_avg_pool2d(weight, size))
 
 
 def mean(values: Tensor, weight: Tensor) -> Tensor:

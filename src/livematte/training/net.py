@@ -19,13 +19,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
-from livematte._errors import OptionError, WeightsError
+from livematte._errors import WeightsError
+from livematte.training.nets import OWN, Network, check_sides, restore
 
 CHANNEL_MULTIPLE = 8
 """Channels come in such steps: the width of a vector register in float32."""
-
-STRIDE = 16
-"""The smallest map of the network is the input over this."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,19 +134,54 @@ class Residual(nn.Module):
         return x + y if self._adds else y
 
 
-class Net(nn.Module):
+class Pyramid(Network):
+    """The decoder, and what every network with it has in common: an encoder's maps come in, logits go out."""
+
+    def _decoder(
+        self, maps: tuple[int, int, int, int], channels: tuple[int, int, int], expand: float, dense: bool
+    ) -> None:
+        """Make the layers.
+
+        Args:
+            maps: channels of the encoder's maps at 1/2, 1/4, 1/8 and 1/16.
+            channels, expand, dense: `decoder`, `decoder_expand` and `dense` of a `NetConfig`.
+        """
+        c2, c4, c8, c16 = maps
+        d8, d4, d2 = channels
+        self.context = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Conv2d(c16, c16, 1), nn.ReLU6(), nn.Conv2d(c16, d8, 1))
+        self.lateral16 = _conv(c16, d8, 1, active=False)
+        self.lateral8 = _conv(c8, d8, 1, active=False)
+        self.lateral4 = _conv(c4, d4, 1, active=False)
+        self.lateral2 = _conv(c2, d2, 1, active=False)
+        self.decode8 = Residual(d8, d4, expand)
+        self.decode4 = Residual(d4, d2, expand)
+        self.decode2 = _conv3(d2, d2, 1, dense)
+        self.out = nn.ConvTranspose2d(d2, 1, 2, 2)
+        self.aux = nn.Conv2d(d8, 1, 1)
+
+    def decode(self, x2: Tensor, x4: Tensor, x8: Tensor, x16: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits, and those at 1/16 that help training, of the encoder's maps."""
+        y = nn.functional.relu6(self.lateral16(x16) + self.context(x16))
+        aux = self.aux(y)
+        y = self.decode8(_up(y, x8) + self.lateral8(x8))
+        y = self.decode4(_up(y, x4) + self.lateral4(x4))
+        y = self.decode2(_up(y, x2) + self.lateral2(x2))
+        return self.out(y), aux
+
+
+class Net(Pyramid):
     """Logits of the alpha.
 
     Args:
         config: the shape.
     """
 
+    architecture = OWN
+
     def __init__(self, config: NetConfig) -> None:
         super().__init__()
         self.config = config
         c4, c8, c16 = config.channels
-        d8, d4, d2 = config.decoder
-        wide = config.decoder_expand
         self.stem = _conv(3, config.stem, 3, 2)
         self.stage4 = nn.Sequential(
             _conv3(config.stem, c4, 2, config.dense),
@@ -156,16 +189,10 @@ class Net(nn.Module):
         )
         self.stage8 = _stage(c4, c8, config, 1)
         self.stage16 = _stage(c8, c16, config, 2)
-        self.context = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Conv2d(c16, c16, 1), nn.ReLU6(), nn.Conv2d(c16, d8, 1))
-        self.lateral16 = _conv(c16, d8, 1, active=False)
-        self.lateral8 = _conv(c8, d8, 1, active=False)
-        self.lateral4 = _conv(c4, d4, 1, active=False)
-        self.lateral2 = _conv(config.stem, d2, 1, active=False)
-        self.decode8 = Residual(d8, d4, wide)
-        self.decode4 = Residual(d4, d2, wide)
-        self.decode2 = _conv3(d2, d2, 1, config.dense)
-        self.out = nn.ConvTranspose2d(d2, 1, 2, 2)
-        self.aux = nn.Conv2d(d8, 1, 1)
+        self._decoder((config.stem, c4, c8, c16), config.decoder, config.decoder_expand, config.dense)
+
+    def describe(self) -> dict[str, Any]:
+        return asdict(self.config)
 
     def forward(self, rgb: Tensor) -> tuple[Tensor, Tensor]:
         """Logits, and those at 1/16 that help training.
@@ -179,19 +206,13 @@ class Net(nn.Module):
         x2 = self.stem(rgb * 2 - 1)
         x4 = self.stage4(x2)
         x8 = self.stage8(x4)
-        x16 = self.stage16(x8)
-        y = nn.functional.relu6(self.lateral16(x16) + self.context(x16))
-        aux = self.aux(y)
-        y = self.decode8(_up(y, x8) + self.lateral8(x8))
-        y = self.decode4(_up(y, x4) + self.lateral4(x4))
-        y = self.decode2(_up(y, x2) + self.lateral2(x2))
-        return self.out(y), aux
+        return self.decode(x2, x4, x8, self.stage16(x8))
 
 
 class Matting(nn.Module):
     """What is exported: RGB 0-1 in, alpha 0-1 out."""
 
-    def __init__(self, net: Net) -> None:
+    def __init__(self, net: Network) -> None:
         super().__init__()
         self.net = net
 
@@ -224,20 +245,21 @@ def multiply_adds(net: nn.Module, width: int = 256, height: int = 144) -> int:
     return total
 
 
-def weights(net: Net) -> dict[str, Any]:
-    """What a weights file holds: the shape of the network, and its state."""
-    return {"config": asdict(net.config), "state": net.state_dict()}
+def weights(net: Network) -> dict[str, Any]:
+    """What a weights file holds: name and shape of the network, and its state."""
+    return {"architecture": net.architecture, "config": net.describe(), "state": net.state_dict()}
 
 
-def load_weights(path: Path, config: NetConfig | None = None) -> Net:
+def load_weights(path: Path, config: NetConfig | None = None) -> Network:
     """The network of a weights file: of `weights`, or the seed network's.
 
     Args:
         path: the file.
-        config: the shape it must have; None takes the file's.
+        config: the shape of ours that it must have; None takes the file's network, whichever it is.
 
     Raises:
         WeightsError: missing, not such a file, or of another shape.
+        MissingExtra: the network is made of a package that is not installed.
     """
     try:
         held: Any = torch.load(path, map_location="cpu", weights_only=True)
@@ -249,10 +271,11 @@ def load_weights(path: Path, config: NetConfig | None = None) -> Net:
         held = {"config": asdict(CONFIGS["base"]), "state": _renamed(held)}
     if not isinstance(held, dict) or not {"config", "state"} <= held.keys():
         raise WeightsError(f"{path} holds no network: expected a file that `livematte train` wrote")
-    shape = NetConfig(**held["config"])
-    if config is not None and shape != config:
-        raise WeightsError(f"{path} is of another shape: it has {shape}, the recipe asks for {config}")
-    net = Net(shape)
+    net = restore(held.get("architecture", OWN), held["config"])  # ours did not always name themselves
+    if config is not None and net.describe() != asdict(config):
+        raise WeightsError(
+            f"{path} is of another shape: it has {net.architecture} {net.facts()}, the recipe asks for {config}"
+        )
     try:
         net.load_state_dict(held["state"])
     except RuntimeError as exc:
@@ -261,13 +284,12 @@ def load_weights(path: Path, config: NetConfig | None = None) -> Net:
 
 
 def check_size(width: int, height: int) -> None:
-    """Refuse a picture size that the network has no use for.
+    """Refuse a picture size that our networks have no use for.
 
     Raises:
         OptionError: not a multiple of 16, or too small.
     """
-    if width < 2 * STRIDE or height < 2 * STRIDE or width % STRIDE or height % STRIDE:
-        raise OptionError(f"the network takes sides that are multiples of {STRIDE}, got {width}x{height}")
+    check_sides((width, height))
 
 
 def _renamed(state: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -18,12 +18,13 @@ from torch import Tensor, nn
 
 from livematte._errors import OptionError
 from livematte.training.net import Net, Residual
+from livematte.training.nets import Network
 
 QUANTILES = 65
 """Points of the normal distribution that stand for the values of a channel."""
 
 
-def prune(net: Net, keep: float) -> Net:
+def prune(net: Network, keep: float) -> Net:
     """A network with the best part of the channels inside of each inverted residual.
 
     Args:
@@ -31,8 +32,10 @@ def prune(net: Net, keep: float) -> Net:
         keep: part of the channels that stays, 0-1; they come in steps of 8.
 
     Raises:
-        OptionError: `keep` is out of range.
+        OptionError: `keep` is out of range, or the network is not one of ours.
     """
+    if not isinstance(net, Net):
+        raise OptionError(f"only our own networks are pruned, and these weights are of {net.architecture}")
     if not 0 < keep <= 1:
         raise OptionError(f"the part of channels to keep lies between 0 and 1, got {keep}")
     old = net.config

@@ -113,7 +113,7 @@ class Loss:
         edge: cross-entropy in a band along the outline.
         edge_px: half the width of the band.
         l1: mean absolute difference of the alpha.
-        aux: cross-entropy at 1/16.
+        aux: cross-entropy at 1/16, or of each side output that the network has.
     """
 
     bce: float = 1.0
@@ -129,10 +129,11 @@ class Recipe:
     """Everything that decides the weights but the pictures.
 
     Args:
-        net: a name of `net.CONFIGS`, or `init` for the shape of the weights it starts from.
+        net: a name of `net.CONFIGS`, `NAME:ARGUMENT` for a network of others (`nets/NAME.py`), or
+            `init` for the network of the weights it starts from.
         stages: one after the other.
         seed: of every random number.
-        width, depth: multipliers of the network.
+        width, depth: multipliers of our own networks.
         weight_decay: of AdamW.
         clip: largest norm of the gradient.
         ema: part of the averaged weights that a step keeps.

@@ -35,7 +35,8 @@ from livematte.training import checkpoint, data
 from livematte.training.augment import Random, augment, compose
 from livematte.training.data import Folder, Pool
 from livematte.training.losses import consistency, losses
-from livematte.training.net import CONFIGS, Net, NetConfig, check_size, load_weights, multiply_adds
+from livematte.training.net import Net, load_weights, multiply_adds
+from livematte.training.nets import OWN, Network, begin, restore
 from livematte.training.processes import joined, signals
 from livematte.training.recipe import Recipe, Stage, same
 from livematte.training.validate import Validation
@@ -96,8 +97,8 @@ class Job:
 class State:
     """What a checkpoint holds."""
 
-    net: Net
-    averaged: Net
+    net: Network
+    averaged: Network
     optimizer: torch.optim.Optimizer
     step: int = 0
     best_iou: float = -1.0
@@ -139,12 +140,12 @@ def train(job: Job, report: Report | None = None, reading: data.Progress | None 
     with joined(job.device, job.threads) as (device, rank, world), signals() as stop:
         job.out.mkdir(parents=True, exist_ok=True)
         for stage in job.recipe.stages:
-            for size in stage.sizes:
-                check_size(*size)
             if stage.batch % world:
                 raise OptionError(f"a batch of {stage.batch} cannot be shared evenly by {world} processes")
         data.check_folders(job.folders)
         state = _start(job, device)
+        for width, height in {size for stage in job.recipe.stages for size in stage.sizes}:
+            state.net.check_size(width, height)
         run = _Run(job, state, device, rank, world, report, reading)
         return run.to_the_end(stop)
 
@@ -216,7 +217,8 @@ class _Run:
         self._model.train()
         with torch.autocast(self._device.type, torch.bfloat16, enabled=recipe.bf16):
             logits, aux = self._model(rgb)
-        found = losses(logits[:count], aux[:count], alpha, weight, recipe.loss)
+        sides = [aux] if isinstance(aux, Tensor) else aux
+        found = losses(logits[:count], [side[:count] for side in sides], alpha, weight, recipe.loss)
         if stage.consistency:
             guess = torch.sigmoid(logits.float())
             found["consistency"] = stage.consistency * consistency(guess[: len(rgb) - count], guess[count:], dx, dy)
@@ -315,7 +317,8 @@ class _Run:
         job, state = self._job, self._state
         held = {
             "recipe": asdict(job.recipe),
-            "config": asdict(state.net.config),
+            "architecture": state.net.architecture,
+            "config": state.net.describe(),
             "step": state.step,
             "best_iou": state.best_iou,
             "net": state.net.state_dict(),
@@ -363,7 +366,7 @@ def learning_rate(stage: Stage, inside: int) -> float:
     return stage.lr_end + (stage.lr - stage.lr_end) * 0.5 * (1 + math.cos(math.pi * part))
 
 
-def average(averaged: Net, net: Net, keep: float) -> None:
+def average(averaged: nn.Module, net: nn.Module, keep: float) -> None:
     """Draw the averaged weights, and the statistics of batch normalisation, towards `net`."""
     with torch.no_grad():
         ours, theirs = averaged.state_dict(), net.state_dict()
@@ -376,8 +379,8 @@ def _start(job: Job, device: torch.device) -> State:
     recipe = job.recipe
     held = checkpoint.load(job.out, job.resume)
     torch.manual_seed(recipe.seed)  # the only draw outside of a step: the noise that weights start from
-    net = _begin(recipe, job.init) if held is None else Net(NetConfig(**held["config"]))
-    averaged = Net(net.config)
+    net = _begin(recipe, job.init) if held is None else restore(held.get("architecture", OWN), held["config"])
+    averaged = restore(net.architecture, net.describe())
     averaged.load_state_dict(net.state_dict())
     averaged.requires_grad_(False).eval()
     net, averaged = (_channels_last(n.to(device)) for n in (net, averaged))
@@ -396,21 +399,25 @@ def _start(job: Job, device: torch.device) -> State:
     return state
 
 
-def _begin(recipe: Recipe, init: Path | None) -> Net:
-    """The network of the recipe's shape, from weights or from noise."""
+def _begin(recipe: Recipe, init: Path | None) -> Network:
+    """The network that the recipe names, from weights or from noise."""
     if recipe.net == INIT:
         if init is None:
             raise OptionError(f"a recipe whose net is {INIT} takes its shape from weights: pass --init FILE")
         return load_weights(init)
-    if recipe.net not in CONFIGS:
-        raise OptionError(f"no network {recipe.net!r}: there are {', '.join(CONFIGS)}, and {INIT} for that of --init")
-    config = CONFIGS[recipe.net].scaled(recipe.width, recipe.depth)
-    return load_weights(init, config) if init else Net(config)
+    net = begin(recipe.net, recipe.width, recipe.depth)
+    if init is None:
+        return net
+    if not isinstance(net, Net):
+        raise OptionError(
+            f"{recipe.net} brings its own weights: leave out --init, or write net = {INIT!r} to go on from {init}"
+        )
+    return load_weights(init, net.config)
 
 
-def _channels_last(net: Net) -> Net:
+def _channels_last(net: Network) -> Network:
     """Pixels together, as the quick convolutions of processors and graphics cards want them."""
-    placed: Net = net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    placed: Network = net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return placed
 
 

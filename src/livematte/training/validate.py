@@ -12,7 +12,7 @@ from livematte._frame import Size
 from livematte.sources._still import read_image
 from livematte.training import data
 from livematte.training.data import Folder
-from livematte.training.net import Net
+from livematte.training.nets import Network
 from livematte.training.recipe import Views
 
 BATCH = 16
@@ -43,7 +43,7 @@ class Validation:
             views = data.views(Folder(folder), size, WHOLE, 0, cache)
             self._groups.append((views, [i for i, other in enumerate(nearest) if other == size]))
 
-    def __call__(self, net: Net, device: torch.device) -> dict[str, float]:
+    def __call__(self, net: Network, device: torch.device) -> dict[str, float]:
         """Mean over the pictures: `iou` at an alpha of 0.5, and `mad`, the mean absolute difference."""
         ious, mads = [], []
         with torch.inference_mode():
