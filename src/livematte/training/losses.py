@@ -16,6 +16,12 @@ from livematte.training.recipe import Loss
 CHANGING = 0.1
 """Alpha that changes by more than this within the band's reach makes a pixel part of the outline."""
 
+MOVE_PX = 2
+"""Largest shift of the second look at a picture that has to give the same alpha."""
+
+GRAIN = 0.02
+"""Noise of that second look."""
+
 
 def losses(
     logits: Tensor, aux: Tensor | Sequence[Tensor], alpha: Tensor, weight: Tensor, ask: Loss
@@ -94,3 +100,13 @@ def consistency(guess: Tensor, other: Tensor, dx: int, dy: int) -> Tensor:
     ours = guess.detach()[..., max(0, -dy) : height - max(0, dy), max(0, -dx) : width - max(0, dx)]
     moved = other[..., max(0, dy) : height + min(0, dy), max(0, dx) : width + min(0, dx)]
     return (ours - moved).abs().mean()
+
+
+def second_look(rgb: Tensor, generator: torch.Generator) -> tuple[Tensor, int, int]:
+    """The same pictures, moved by a few pixels and with other noise; and the move."""
+    dx, dy = torch.randint(-MOVE_PX, MOVE_PX + 1, (2,), generator=generator, device=generator.device).tolist()
+    height, width = rgb.shape[2:]
+    wide = pad(rgb, (MOVE_PX,) * 4, mode="replicate")
+    moved = wide[:, :, MOVE_PX - dy : MOVE_PX - dy + height, MOVE_PX - dx : MOVE_PX - dx + width]
+    grain = torch.randn(moved.shape, generator=generator, device=generator.device) * GRAIN
+    return (moved + grain).clamp(0, 1), dx, dy

@@ -19,14 +19,13 @@ import json
 import math
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
-from torch.nn.functional import pad
 
 import livematte
 from livematte._errors import LivematteError, OptionError
@@ -34,24 +33,15 @@ from livematte._frame import Size
 from livematte.training import checkpoint, data
 from livematte.training.augment import Random, augment, compose
 from livematte.training.data import Folder, Pool
-from livematte.training.losses import consistency, losses
-from livematte.training.net import Net, load_weights, multiply_adds
-from livematte.training.nets import OWN, Network, begin, restore
+from livematte.training.losses import consistency, losses, second_look
+from livematte.training.net import multiply_adds
 from livematte.training.processes import joined, signals
-from livematte.training.recipe import Recipe, Stage, same
+from livematte.training.recipe import Recipe, Stage
+from livematte.training.state import State, start
 from livematte.training.validate import Validation
-
-INIT = "init"
-"""Name of the network whose shape is that of the weights it starts from."""
 
 LOG_STEPS = 50
 """Steps whose mean makes a line of the log."""
-
-MOVE_PX = 2
-"""Largest shift of the second look at a picture that has to give the same alpha."""
-
-GRAIN = 0.02
-"""Noise of that second look."""
 
 TWICE = 4
 """One of so many pictures of a batch is looked at twice."""
@@ -93,19 +83,6 @@ class Job:
     stop_step: int | None = None
 
 
-@dataclass(slots=True)
-class State:
-    """What a checkpoint holds."""
-
-    net: Network
-    averaged: Network
-    optimizer: torch.optim.Optimizer
-    step: int = 0
-    best_iou: float = -1.0
-    sums: dict[str, Tensor] = field(default_factory=dict)
-    """Losses since the last line of the log."""
-
-
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """How a training ended.
@@ -143,7 +120,7 @@ def train(job: Job, report: Report | None = None, reading: data.Progress | None 
             if stage.batch % world:
                 raise OptionError(f"a batch of {stage.batch} cannot be shared evenly by {world} processes")
         data.check_folders(job.folders)
-        state = _start(job, device)
+        state = start(job.recipe, job.init, checkpoint.load(job.out, job.resume), device)
         for width, height in {size for stage in job.recipe.stages for size in stage.sizes}:
             state.net.check_size(width, height)
         run = _Run(job, state, device, rank, world, report, reading)
@@ -211,7 +188,7 @@ class _Run:
         dx = dy = 0
         if stage.consistency:
             generator = _generator(recipe.seed, state.step, self._rank, self._device, "second look")
-            again, dx, dy = _second_look(rgb[: max(1, count // TWICE)], generator)
+            again, dx, dy = second_look(rgb[: max(1, count // TWICE)], generator)
             rgb = torch.cat([rgb, again])
         rgb = rgb.contiguous(memory_format=torch.channels_last)
         self._model.train()
@@ -315,18 +292,7 @@ class _Run:
     def _save(self) -> None:
         began = time.monotonic()
         job, state = self._job, self._state
-        held = {
-            "recipe": asdict(job.recipe),
-            "architecture": state.net.architecture,
-            "config": state.net.describe(),
-            "step": state.step,
-            "best_iou": state.best_iou,
-            "net": state.net.state_dict(),
-            "averaged": state.averaged.state_dict(),
-            "optimizer": state.optimizer.state_dict(),
-            "sums": state.sums,
-        }
-        checkpoint.save(job.out / checkpoint.NAME, held)
+        checkpoint.save(job.out / checkpoint.NAME, state.held(job.recipe))
         checkpoint.save_weights(job.out / "weights.pt", state.averaged)
         self._saved = time.monotonic()
         self._since += self._saved - began
@@ -372,63 +338,6 @@ def average(averaged: nn.Module, net: nn.Module, keep: float) -> None:
         ours, theirs = averaged.state_dict(), net.state_dict()
         floats = [name for name, value in ours.items() if value.is_floating_point()]
         torch._foreach_lerp_([ours[name] for name in floats], [theirs[name] for name in floats], 1 - keep)
-
-
-def _start(job: Job, device: torch.device) -> State:
-    """Networks and optimiser as the job or its checkpoint has them."""
-    recipe = job.recipe
-    held = checkpoint.load(job.out, job.resume)
-    torch.manual_seed(recipe.seed)  # the only draw outside of a step: the noise that weights start from
-    net = _begin(recipe, job.init) if held is None else restore(held.get("architecture", OWN), held["config"])
-    averaged = restore(net.architecture, net.describe())
-    averaged.load_state_dict(net.state_dict())
-    averaged.requires_grad_(False).eval()
-    net, averaged = (_channels_last(n.to(device)) for n in (net, averaged))
-    decayed = [p for p in net.parameters() if p.ndim > 1]
-    others = [p for p in net.parameters() if p.ndim <= 1]
-    groups = [{"params": decayed, "weight_decay": recipe.weight_decay}, {"params": others, "weight_decay": 0.0}]
-    state = State(net, averaged, torch.optim.AdamW(groups, lr=recipe.stages[0].lr))
-    if held is not None:
-        if not same(held["recipe"], recipe):
-            raise OptionError(f"{job.out} was begun with another recipe: use that one, or another --out")
-        net.load_state_dict(held["net"])
-        averaged.load_state_dict(held["averaged"])
-        state.optimizer.load_state_dict(held["optimizer"])
-        sums = {name: value.to(device) for name, value in held["sums"].items()}
-        state = replace(state, step=held["step"], best_iou=held["best_iou"], sums=sums)
-    return state
-
-
-def _begin(recipe: Recipe, init: Path | None) -> Network:
-    """The network that the recipe names, from weights or from noise."""
-    if recipe.net == INIT:
-        if init is None:
-            raise OptionError(f"a recipe whose net is {INIT} takes its shape from weights: pass --init FILE")
-        return load_weights(init)
-    net = begin(recipe.net, recipe.width, recipe.depth)
-    if init is None:
-        return net
-    if not isinstance(net, Net):
-        raise OptionError(
-            f"{recipe.net} brings its own weights: leave out --init, or write net = {INIT!r} to go on from {init}"
-        )
-    return load_weights(init, net.config)
-
-
-def _channels_last(net: Network) -> Network:
-    """Pixels together, as the quick convolutions of processors and graphics cards want them."""
-    placed: Network = net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return placed
-
-
-def _second_look(rgb: Tensor, generator: torch.Generator) -> tuple[Tensor, int, int]:
-    """The same pictures, moved by a few pixels and with other noise; and the move."""
-    dx, dy = torch.randint(-MOVE_PX, MOVE_PX + 1, (2,), generator=generator, device=generator.device).tolist()
-    height, width = rgb.shape[2:]
-    wide = pad(rgb, (MOVE_PX,) * 4, mode="replicate")
-    moved = wide[:, :, MOVE_PX - dy : MOVE_PX - dy + height, MOVE_PX - dx : MOVE_PX - dx + width]
-    grain = torch.randn(moved.shape, generator=generator, device=generator.device) * GRAIN
-    return (moved + grain).clamp(0, 1), dx, dy
 
 
 def _generator(seed: int, step: int, rank: int, device: torch.device, purpose: str) -> torch.Generator:
