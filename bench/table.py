@@ -128,6 +128,7 @@ def tables(results: Results) -> str:
         "New interpreters, milliseconds, medians of "
         f"{results['startup']['rounds']}: {startup_line(results['startup'])}",
         "",
+        *(graph_table(results["graphs"]) if "graphs" in results else ()),
     ]
     return "\n".join(lines)
 
@@ -211,6 +212,36 @@ def soak_table(soak: Results) -> list[str]:
         memory = (f"{it[name]:.1f}" for name in ("settled_rss_mb", "last_rss_mb", "max_rss_mb"))
         rows.append(row([label, *memory, *counts]))
     return rows
+
+
+def graph_table(graphs: Results) -> list[str]:
+    """Networks in every format: size, time, quality."""
+    peer = graphs["peer"]
+    beside = f"; ratio to {peer['name']}, {ms(peer['wall']['p50_ms'])} ms on LiteRT" if peer else ""
+    rows = [
+        f"Our networks pruned and quantised, at {graphs['size']}, one core, median milliseconds{beside}. Quality is that "
+        f"of the graph alone, unrefined, on the {graphs['rows'][0]['pictures']} wide pictures of {graphs['data']}; MAD "
+        f"x1000. Ranges of int8 are those of 16 pictures of {graphs['calibrate']}. {machine(graphs)}",
+        "",
+        header(["network", "format", "multiply-adds", "kB", "ms", "IoU", "boundary F", "MAD"]),
+    ]
+    for it in graphs["rows"]:
+        ratio = f" **{it['ratio']['median']:.2f}x**" if peer else ""
+        rows.append(
+            row(
+                [
+                    it["network"],
+                    f"`{it['format']}`",
+                    f"{it['multiply_adds'] / 1e6:.1f} M",
+                    f"{it['size_bytes'] / 1e3:,.0f}",
+                    f"{ms(it['wall']['p50_ms'])}{ratio}",
+                    f"{it['iou']:.3f}",
+                    f"{it['boundary_f']:.3f}",
+                    f"{1e3 * it['mad']:.1f}",
+                ]
+            )
+        )
+    return [*rows, ""]
 
 
 def startup_line(startup: Results) -> str:
