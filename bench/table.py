@@ -219,9 +219,9 @@ def graph_table(graphs: Results) -> list[str]:
     peer = graphs["peer"]
     beside = f"; ratio to {peer['name']}, {ms(peer['wall']['p50_ms'])} ms on LiteRT" if peer else ""
     rows = [
-        f"Our networks pruned and quantised, at {graphs['size']}, one core, median milliseconds{beside}. Quality is that "
-        f"of the graph alone, unrefined, on the {graphs['rows'][0]['pictures']} wide pictures of {graphs['data']}; MAD "
-        f"x1000. Ranges of int8 are those of 16 pictures of {graphs['calibrate']}. {machine(graphs)}",
+        f"Our networks pruned and quantised, at {graphs['size']}, one core, median milliseconds{beside}. Quality is "
+        f"that of the graph alone, unrefined, on {graphs['rows'][0]['pictures']} wide pictures of {graphs['data']}; "
+        f"MAD x1000. Ranges of int8 are those of 16 pictures of {graphs['calibrate']}. {machine(graphs)}",
         "",
         header(["network", "format", "multiply-adds", "kB", "ms", "IoU", "boundary F", "MAD"]),
     ]
