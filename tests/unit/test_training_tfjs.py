@@ -85,6 +85,15 @@ def test_convolutions_with_every_padding(
     _same(_graph(conv, clip, height=height, w=weight, b=_random(6), low=_number(0), high=_number(6)), tmp_path)
 
 
+@pytest.mark.parametrize("kind", ["Relu", "HardSwish"])
+def test_other_bends(kind: str, tmp_path: Path) -> None:
+    conv = _node("Conv", "x", "w", group=1, strides=[1, 1], pads=[0] * 4, output="c", **_conv(1))
+    bend = _node(kind, "c", output="d")
+    alone = _node(kind, "x", output="e")
+    last = _node("Add", "d", "e")
+    _same(_graph(conv, bend, alone, last, w=4 * _random(6, 6, 1, 1)), tmp_path)
+
+
 def test_a_value_that_is_read_twice_is_bent_for_one_of_them_only(tmp_path: Path) -> None:
     conv = _node("Conv", "x", "w", group=1, strides=[1, 1], pads=[0] * 4, output="c", **_conv(1))
     clip = _node("Clip", "c", "low", "high", output="d")

@@ -2,9 +2,9 @@
 
 `model.json` is a TensorFlow GraphDef as JSON and a list of the weights, `weights.bin` the weights one after
 the other. TensorFlow's own converter, the package tensorflowjs, needs tensorflow, tf_keras, tensorflow_hub,
-jax and a library of decision forests to be imported at all; ten operators need none of them.
+jax and a library of decision forests to be imported at all; a dozen operators need none of them.
 
-Tensors are (n, h, w, c). A convolution, its bias and the ReLU6 behind it are one node, which TensorFlow.js
+Tensors are (n, h, w, c). A convolution, its bias and the ReLU or ReLU6 behind it are one node, which TensorFlow.js
 computes in one go. Padding is written out wherever "SAME" would put it elsewhere: TensorFlow gives a stride
 of 2 nothing above and left of an even picture, torch a pixel.
 
@@ -104,7 +104,11 @@ class _Graph:
         }
         self.readers = Counter(name for node in graph.node for name in node.input)
         self.readers.update(value.name for value in graph.output)
-        self.bends = {node.input[0]: node for node in graph.node if node.op_type == "Clip" and self.is_relu6(node)}
+        self.bends = {
+            node.input[0]: node
+            for node in graph.node
+            if node.op_type == "Relu" or (node.op_type == "Clip" and self.is_relu6(node))
+        }
         self.taken: set[str] = set()
         self.nodes: list[Json] = []
         self.weights: dict[str, Array] = {}
@@ -161,13 +165,16 @@ class _Graph:
         """What the model says of its input or output."""
         return {"name": f"{name}:0", "dtype": "DT_FLOAT", "tensorShape": _dims(self.nhwc(name))}
 
-    def bend(self, name: str) -> str | None:
-        """Name of the ReLU6 of a value, if nothing else reads the value; it is then written with it."""
+    def bend(self, name: str) -> tuple[str, str] | None:
+        """TensorFlow's kind of the ReLU or ReLU6 of a value, and its name, if nothing else reads the value.
+
+        It is then written with it.
+        """
         node = self.bends.get(name)
         if node is None or self.readers[name] > 1:
             return None
         self.taken.add(node.output[0])
-        return str(node.output[0])
+        return "Relu" if node.op_type == "Relu" else "Relu6", str(node.output[0])
 
     def is_relu6(self, node: Any) -> bool:
         """Whether a Clip is one."""
@@ -198,11 +205,11 @@ def _conv(made: _Graph, node: Any) -> None:
     bent = made.bend(node.output[0])
     made.node(
         op,
-        bent or node.output[0],
+        bent[1] if bent else node.output[0],
         [x, *inner],
         T=FLOAT,
         num_args={"i": "1"},
-        fused_ops=_texts(["BiasAdd", "Relu6"] if bent else ["BiasAdd"]),
+        fused_ops=_texts(["BiasAdd", bent[0]] if bent else ["BiasAdd"]),
         strides=_ints([1, *given["strides"], 1]),
         dilations=_ints([1, 1, 1, 1]),
         data_format=_text("NHWC"),
@@ -271,6 +278,17 @@ def _clip(made: _Graph, node: Any) -> None:
     made.node("Relu6", node.output[0], [made.operand(node.input[0], node)], T=FLOAT)
 
 
+def _hard_swish(made: _Graph, node: Any) -> None:
+    """The product of x and relu6(x + 3) / 6, for which TensorFlow.js has no operator of its own."""
+    x, name = made.operand(node.input[0], node), node.output[0]
+    three = made.weight("hard_swish/3", np.array(3, np.float32))
+    sixth = made.weight("hard_swish/6", np.array(1 / 6, np.float32))
+    made.node("AddV2", f"{name}/moved", [x, three], T=FLOAT)
+    made.node("Relu6", f"{name}/gate", [f"{name}/moved"], T=FLOAT)
+    made.node("Mul", f"{name}/gated", [x, f"{name}/gate"], T=FLOAT)
+    made.node("Mul", name, [f"{name}/gated", sixth], T=FLOAT)
+
+
 def _plain(op: str, made: _Graph, node: Any) -> None:
     """Numbers or pictures in, one value a place out."""
     made.node(op, node.output[0], [made.operand(name, node) for name in node.input], T=FLOAT)
@@ -281,8 +299,10 @@ OPERATORS: dict[str, Callable[[_Graph, Any], None]] = {
     "Clip": _clip,
     "Conv": _conv,
     "ConvTranspose": _conv_transpose,
+    "HardSwish": _hard_swish,
     "Mul": partial(_plain, "Mul"),
     "ReduceMean": _mean,
+    "Relu": partial(_plain, "Relu"),
     "Resize": _resize,
     "Sigmoid": partial(_plain, "Sigmoid"),
     "Sub": partial(_plain, "Sub"),

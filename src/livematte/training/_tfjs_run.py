@@ -115,6 +115,8 @@ def _compute(node: Node, given: Sequence[Tensor]) -> Tensor:
             return given[0] - given[1]
         case "Mul":
             return given[0] * given[1]
+        case "Relu":
+            return given[0].clamp_min(0)
         case "Relu6":
             return given[0].clamp(0, 6)
         case "Sigmoid":
@@ -138,6 +140,8 @@ def _convolved(node: Node, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     match [_text(value) for value in node["attr"]["fused_ops"]["list"]["s"]]:
         case ["BiasAdd"]:
             return _nhwc(y)
+        case ["BiasAdd", "Relu"]:
+            return _nhwc(y).clamp_min(0)
         case ["BiasAdd", "Relu6"]:
             return _nhwc(y).clamp(0, 6)
         case other:
