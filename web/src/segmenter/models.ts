@@ -30,9 +30,9 @@ export const MODELS: Record<ModelName, ModelSpec> = {
   livematte: {
     name: "livematte",
     graphs: [
-      { file: "models/livematte-fast-256x144-fp16.tflite", sha256: "2b7a58fdd599de5908b91e48ab5b51b1a0c8c6b03e939085209a9c0953aba95b", size: LANDSCAPE },
-      { file: "models/livematte-fast-144x256-fp16.tflite", sha256: "066fa8676cb10ce2487e045db49609256416bc16614c1233aea4e9f50d782b67", size: { width: 144, height: 256 } },
-      { file: "models/livematte-fast-192x192-fp16.tflite", sha256: "d57764508005b4e7991169ac212b3420c2c4f5022ad49e9b8c3ac0fd8bec2a7e", size: { width: 192, height: 192 } },
+      { file: "models/livematte-fast-256x144-fp16.tflite", sha256: "a8a565ff6caa39846736655e6ead11460611b5d72bba391f395704c41c6ae7d9", size: LANDSCAPE },
+      { file: "models/livematte-fast-144x256-fp16.tflite", sha256: "bbe87023e6fb8cb16195072ce59ff2014ea291d72d5a83232aad389fd9d3d6bd", size: { width: 144, height: 256 } },
+      { file: "models/livematte-fast-192x192-fp16.tflite", sha256: "0a0571bf5e37da8dab7cc8c776f577862d35365a9ea47d2f8ba1b4ff3f2f3b68", size: { width: 192, height: 192 } },
     ],
     licence: "Apache-2.0",
   },
