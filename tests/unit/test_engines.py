@@ -83,7 +83,7 @@ def test_litert_refuses_outputs_that_are_not_finite(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("engine", "graph"), [("onnxruntime", ONNX), ("onnxruntime", TFLITE), ("litert", TFLITE)])
-@pytest.mark.parametrize("keep", [0, 4, 100, 100_000, 300_000])
+@pytest.mark.parametrize("keep", [0, 4, 100, 50_000, 200_000])
 def test_truncated_weights_are_named(engine: str, graph: Path, keep: int, tmp_path: Path) -> None:
     broken = tmp_path / f"broken{graph.suffix}"
     broken.write_bytes(graph.read_bytes()[:keep])

@@ -330,7 +330,7 @@ def test_other_files_are_refused() -> None:
         _tflite_to_onnx.convert(b"GIF89a and so on", "net.tflite")
 
 
-@pytest.mark.parametrize("keep", [8, 100, 5000, 300_000])
+@pytest.mark.parametrize("keep", [8, 100, 5000, 200_000])
 def test_truncated_files_are_refused(keep: int) -> None:
     with pytest.raises(LoadError, match=r"net\.tflite"):
         _tflite_to_onnx.convert(PACKAGED.read_bytes()[:keep], "net.tflite")

@@ -49,5 +49,5 @@ def test_a_wrong_recipe_is_told_where(tmp_path: Path, text: str, message: str) -
 
 
 def test_an_unknown_recipe_is_answered_with_the_list() -> None:
-    with pytest.raises(OptionError, match=r"there are base, fast, smoke"):
+    with pytest.raises(OptionError, match=r"there are base, base-scratch, fast, fast-scratch, smoke"):
         read_recipe("none")

@@ -29,7 +29,7 @@ from livematte._frame import U8, Frame, PixelFormat, Size
 from livematte.training.datasets import DIR, PLUGINS, Record
 from livematte.training.recipe import Views
 
-VERSION = 2
+VERSION = 3
 """Part of the name of a cache: raise it when views are cut in another way."""
 
 CHANNELS = 5
@@ -37,6 +37,9 @@ CHANNELS = 5
 
 TRIES = 5
 """Windows tried for one that shows somebody; then any will do, since empty rooms are to be learnt too."""
+
+ANYTHING = 0.25
+"""Part of the windows that need show nobody: furniture and trees are no people."""
 
 ENOUGH = 0.02
 """Part of a window that is person, to show somebody."""
@@ -200,9 +203,10 @@ def _write(path: Path, found: Sequence[Record], size: Size, cut: Views, seed: in
 def _cut(pixels: U8, size: Size, cut: Views, random: np.random.Generator) -> Iterator[U8]:
     yield shrink(_whole(pixels, size, cut, random), size)
     for _ in range(cut.per_picture - 1):
+        anything = random.uniform() < ANYTHING
         for _ in range(TRIES):
             window = _window(pixels, size, cut, random)
-            if window[3].mean() >= ENOUGH * 255:
+            if anything or window[3].mean() >= ENOUGH * 255:
                 break
         yield shrink(window, size)
 
