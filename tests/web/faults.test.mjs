@@ -86,6 +86,27 @@ for (const name of NAMES) {
       });
     }
 
+    for (const missing of [false, true]) {
+      test(`an upright camera ${missing ? "does with the usual graph where its own is missing" : "gets a graph of its own"}`, async () => {
+        const own = WEIGHTS.replace("256x144", "144x256");
+        if (missing) server.faults.set(own, "404");
+        const seen = await page.evaluate(async () => {
+          const canvas = Object.assign(document.createElement("canvas"), { width: 360, height: 640 });
+          const context = canvas.getContext("2d");
+          await kit.camera("striped");
+          const draw = setInterval(() => context.drawImage(kit.film, 219, 0, 202, 360, 0, 0, 360, 640), 33);
+          await kit.open({ effect: { type: "color", rgb: "#c81e5a" } });
+          kit.watch(await kit.background.process(canvas.captureStream(30).getVideoTracks()[0]));
+          const ready = await kit.ready();
+          clearInterval(draw);
+          return { ready, errors: kit.errors, ...kit.report() };
+        });
+        assert.ok(seen.ready, JSON.stringify(seen));
+        assert.deepEqual(seen.sizes, ["360x640"]);
+        assert.ok(page.requested.some((url) => url.endsWith(own)));
+      });
+    }
+
     for (const fault of ["404", "corrupt"]) {
       test(`the engine's own file ${fault}: covered, said, and loaded when it is there`, async () => {
         for (const file of [ENGINE, ENGINE.replace("_internal", "_compat_internal")]) server.faults.set(file, fault);

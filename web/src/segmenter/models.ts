@@ -30,9 +30,9 @@ export const MODELS: Record<ModelName, ModelSpec> = {
   livematte: {
     name: "livematte",
     graphs: [
-      { file: "models/livematte-fast-256x144-fp16.tflite", sha256: "a8a565ff6caa39846736655e6ead11460611b5d72bba391f395704c41c6ae7d9", size: LANDSCAPE },
-      { file: "models/livematte-fast-144x256-fp16.tflite", sha256: "bbe87023e6fb8cb16195072ce59ff2014ea291d72d5a83232aad389fd9d3d6bd", size: { width: 144, height: 256 } },
-      { file: "models/livematte-fast-192x192-fp16.tflite", sha256: "0a0571bf5e37da8dab7cc8c776f577862d35365a9ea47d2f8ba1b4ff3f2f3b68", size: { width: 192, height: 192 } },
+      { file: "models/livematte-fast-256x144-fp16.tflite", sha256: "9d5b9b7651b8603d5ad1918bb5677507f8fc6eb77248ed3bdb49de1bbcd7a4e6", size: LANDSCAPE },
+      { file: "models/livematte-fast-144x256-fp16.tflite", sha256: "00626d3ce4790e36c7ebf0056935d30a288d5f0af5bbbee0ae1360496e364571", size: { width: 144, height: 256 } },
+      { file: "models/livematte-fast-192x192-fp16.tflite", sha256: "210df251eb410446332910214e4120d9973fe046ec3505a477d8a01aa531edfb", size: { width: 192, height: 192 } },
     ],
     licence: "Apache-2.0",
   },
