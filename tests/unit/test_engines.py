@@ -22,7 +22,7 @@ from livematte.engines import Engine, _tflite_to_onnx, litert, onnxruntime
 F32 = npt.NDArray[np.float32]
 
 WEIGHTS = Path(onnxruntime.__file__).parents[1] / "models" / "weights"
-ONNX, TFLITE = (WEIGHTS / "fast" / f"livematte-fast-256x144-fp16.{suffix}" for suffix in ("onnx", "tflite"))
+ONNX, TFLITE = (WEIGHTS / "fast" / f"livematte-fast-256x144.{suffix}" for suffix in ("onnx", "tflite"))
 
 
 def create(engine: str, graph: Path, **options: Any) -> Engine:
@@ -110,7 +110,7 @@ def test_a_file_that_cannot_be_read_is_named(engine: str, suffix: str, tmp_path:
 
 
 def test_litert_refuses_onnx_and_says_what_to_do() -> None:
-    with pytest.raises(LoadError, match=r"fp16\.onnx: use --engine onnxruntime, or the \.tflite file"):
+    with pytest.raises(LoadError, match=r"256x144\.onnx: use --engine onnxruntime, or the \.tflite file"):
         create("litert", ONNX)
 
 

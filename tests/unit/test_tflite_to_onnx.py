@@ -22,7 +22,7 @@ F32 = npt.NDArray[np.float32]
 U8 = npt.NDArray[np.uint8]
 
 WEIGHTS = Path(_tflite_to_onnx.__file__).parents[1] / "models" / "weights"
-PACKAGED = WEIGHTS / "fast" / "livematte-fast-256x144-fp16.tflite"
+PACKAGED = WEIGHTS / "fast" / "livematte-fast-256x144.tflite"
 SAME, VALID = 0, 1
 RELU, RELU_N1_TO_1, RELU6 = 1, 2, 3
 

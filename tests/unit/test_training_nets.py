@@ -38,7 +38,7 @@ from livematte.training.recipe import Augment, Loss, Recipe, Stage, Views  # noq
 from livematte.training.train import Job, train  # noqa: E402
 from livematte.training.validate import Validation  # noqa: E402
 
-PACKAGED = Path(livematte.__file__).parent / "models" / "weights" / "fast" / "livematte-fast-256x144-fp16.tflite"
+PACKAGED = Path(livematte.__file__).parent / "models" / "weights" / "fast" / "livematte-fast-256x144.tflite"
 """In every checkout, and read like any other network that ends in a sigmoid."""
 
 LANDSCAPE = "weights/mediapipe/selfie_segmentation_landscape.tflite"

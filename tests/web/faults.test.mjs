@@ -8,7 +8,7 @@ import { serve } from "./server.mjs";
 
 /** Contrast of the stripes in a corner, in code values: of the camera 180 and more. */
 const UNREADABLE = 6;
-const WEIGHTS = "/livematte/assets/models/livematte-fast-256x144-fp16.tflite";
+const WEIGHTS = "/livematte/assets/models/livematte-fast-256x144.tflite";
 const ENGINE = "/livematte/assets/litert/litert_wasm_internal.wasm";
 
 const folder = material();

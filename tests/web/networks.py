@@ -33,7 +33,7 @@ Array = npt.NDArray[Any]
 SIZE = Size(160, 96)
 """Of the exported network: neither square nor that of the package, and quick without vectors."""
 
-ENGINES = {"onnxruntime": "livematte-fast-256x144-fp16.onnx", "litert": "livematte-fast-256x144-fp16.tflite"}
+ENGINES = {"onnxruntime": "livematte-fast-256x144.onnx", "litert": "livematte-fast-256x144.tflite"}
 WEIGHTS = Path(livematte.__file__).parent / "models" / "weights" / "fast"
 
 

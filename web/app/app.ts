@@ -10,7 +10,7 @@ import { CAMERA_GONE, Told, wordsFor } from "./words.js";
 
 const STATS_EVERY_MS = 500;
 const MODELS: readonly [ModelName, string, string][] = [
-  ["livematte", "livematte", "models/livematte-fast-256x144-fp16.tflite"],
+  ["livematte", "livematte", "models/livematte-fast-256x144.tflite"],
   ["mediapipe:landscape", "MediaPipe, landscape", "models/selfie_segmentation_landscape.tflite"],
   ["mediapipe:general", "MediaPipe, general", "models/selfie_segmentation.tflite"],
 ];

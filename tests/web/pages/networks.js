@@ -30,7 +30,7 @@ window.kit = {
   /** The network of the package by LiteRT.js. */
   async litert() {
     const [known, buffer, card] = await Promise.all([json("/networks/pictures.json"), binary("/networks/pictures.bin"), json("/weights/model.json")]);
-    const graph = await binary(`/weights/${card.files.find((file) => file.format === "tflite-fp16").path}`);
+    const graph = await binary(`/weights/${card.files.find((file) => file.format === "tflite").path}`);
     await loadLiteRt("/litert/");
     const model = await loadAndCompile(new Uint8Array(graph), { accelerator: "wasm" });
     const { width, height } = card.input;

@@ -30,9 +30,9 @@ export const MODELS: Record<ModelName, ModelSpec> = {
   livematte: {
     name: "livematte",
     graphs: [
-      { file: "models/livematte-fast-256x144-fp16.tflite", sha256: "9d5b9b7651b8603d5ad1918bb5677507f8fc6eb77248ed3bdb49de1bbcd7a4e6", size: LANDSCAPE },
-      { file: "models/livematte-fast-144x256-fp16.tflite", sha256: "00626d3ce4790e36c7ebf0056935d30a288d5f0af5bbbee0ae1360496e364571", size: { width: 144, height: 256 } },
-      { file: "models/livematte-fast-192x192-fp16.tflite", sha256: "210df251eb410446332910214e4120d9973fe046ec3505a477d8a01aa531edfb", size: { width: 192, height: 192 } },
+      { file: "models/livematte-fast-256x144.tflite", sha256: "2d56445d235840838a14dacea7b56c37fb1552253f6b8402ebbdd8ee0a277895", size: LANDSCAPE },
+      { file: "models/livematte-fast-144x256.tflite", sha256: "b8c506e970969c016c2a3dc88f8cc56d33319490c7b000a1e4443d4d03d4d0cf", size: { width: 144, height: 256 } },
+      { file: "models/livematte-fast-192x192.tflite", sha256: "6f279e04f0e7c43b0e901c8ba0e21f09b26e8fe667d6d8ff3d1bfe683e42f447", size: { width: 192, height: 192 } },
     ],
     licence: "Apache-2.0",
   },
