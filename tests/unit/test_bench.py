@@ -199,7 +199,7 @@ def test_no_frames_are_no_measurement() -> None:
 def test_command_reports_json(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.run(["bench", "--size", "64x48", "--size", "33x17", "--frames", "2", "--json"]) == 0
     figures = json.loads(capsys.readouterr().out)
-    assert (figures["model"], figures["engine"]) == ("livematte:fast", "onnxruntime")
+    assert (figures["model"], figures["engine"]) == ("livematte:base", "onnxruntime")
     assert list(figures["sizes"]) == ["64x48", "33x17"]
     assert figures["sizes"]["64x48"]["fps"] > 0
 
@@ -207,7 +207,7 @@ def test_command_reports_json(capsys: pytest.CaptureFixture[str]) -> None:
 def test_command_shows_a_column_for_each_size(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.run(["bench", "--size", "64x48", "--frames", "2", "--no-refine"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0].startswith("livematte:fast on onnxruntime, blur:0.6, ")
+    assert lines[0].startswith("livematte:base on onnxruntime, blur:0.6, ")
     names = [line[:16].strip() for line in lines[4:]]
     assert {"upsample", "network", "python", "whole frame", "frames a second"} <= set(names)
 

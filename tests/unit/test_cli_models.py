@@ -76,13 +76,13 @@ def test_pull_without_a_network_names_the_way_out(run: Run, monkeypatch: pytest.
 def test_pull_of_packaged_weights_only_checks_them(run: Run) -> None:
     code, out, _ = run("models", "pull", "livematte")
     assert code == 0
-    assert out.count("livematte:fast") == 6  # two formats of three aspects
+    assert out.count("livematte:base") == 6  # two formats of three aspects
 
 
 def test_verify_passes_over_what_is_not_here(run: Run) -> None:
     code, out, _ = run("models", "verify")
     assert code == 0
-    assert out.count("  ok\n") == 6
+    assert out.count("  ok\n") == 12
     assert "selfie_segmentation.tflite  not here" in out
 
 

@@ -184,7 +184,7 @@ def test_json_holds_every_figure(livematte: Callable, data: Path) -> None:
     assert (code, err) == (0, "")
     assert (figures["side_px"], figures["raw"], figures["scale"]["mad"]) == (640, False, 1000)
     (model,) = figures["models"]
-    assert model["model"] == "livematte:fast"
+    assert model["model"] == "livematte:base"
     assert model["pictures"]["count"] == FRAMES
     assert set(model["pictures"]) == {"count", "iou", "boundary_f", "mad", "mse", "grad", "conn"}
     assert sum(found["count"] for found in model["subsets"]["light"].values()) == FRAMES
@@ -193,13 +193,13 @@ def test_json_holds_every_figure(livematte: Callable, data: Path) -> None:
 
 
 def test_models_stand_side_by_side(livematte: Callable, data: Path, clip: Path) -> None:
-    own = Path(score.__file__).parents[1] / "models" / "weights" / "livematte.onnx"
+    own = Path(score.__file__).parents[1] / "models" / "weights" / "base" / "livematte-base-384x224.onnx"
     arguments = ("--data", data, "--data", clip, "--model", "livematte", "--model", f"livematte={own}", "--limit", 2)
     code, out, _ = livematte("evaluate", *arguments)
     assert code == 0
     rows = [line.split() for line in out.splitlines()]
-    (first,) = [row for row in rows if row[:1] == ["livematte:fast"] and len(row) == 8]
-    (second,) = [row for row in rows if row[:1] == ["livematte:fast=livematte.onnx"] and len(row) == 8]
+    (first,) = [row for row in rows if row[:1] == ["livematte:base"] and len(row) == 8]
+    (second,) = [row for row in rows if row[:1] == ["livematte:base=livematte-base-384x224.onnx"] and len(row) == 8]
     assert first[1:] == second[1:]
     assert first[1] == "2"
     assert [heading in out for heading in tables.HEADINGS.values()] == [True] * 8
@@ -242,10 +242,10 @@ def test_a_sheet_needs_pictures(livematte: Callable, clip: Path, tmp_path: Path)
 
 
 def test_published_figures_come_out(shared: Callable[[str], Path]) -> None:
-    """The figures of the model card, which were measured by another program."""
+    """The figures of the seed network's card, which were measured by another program."""
     from livematte.evaluation import datasets, metrics
 
-    model = Model("livematte:fast", raw=True)
+    model = Model("livematte", weights=shared("weights/seed/seed.onnx"), raw=True)
     found = []
     for picture in datasets.find(shared("data/people-dev")):
         rgb, truth = picture.read(640)

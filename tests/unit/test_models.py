@@ -66,7 +66,7 @@ def test_names_and_sizes_are_those_of_the_graph(spec: ModelSpec, shared: Shared)
 
 
 def test_first_tag_is_the_default(shared: Shared) -> None:
-    assert create("livematte").name == "livematte:fast"
+    assert create("livematte").name == "livematte:base"
     assert create("mediapipe", weights=shared(LOCAL["mediapipe:landscape"])).name == "mediapipe:landscape"
 
 
@@ -122,7 +122,7 @@ def test_the_default_model_takes_local_weights_of_any_size(shared: Shared) -> No
 
 
 def test_litert_with_onnx_weights_is_refused_with_the_reason() -> None:
-    onnx = _weights.place(packaged.SPECS["fast"].files[0])
+    onnx = _weights.place(packaged.SPECS["base"].files[0])
     with pytest.raises(
         LoadError, match=r"litert reads \.tflite, and these weights are \.onnx: use --engine onnxruntime"
     ):
@@ -282,6 +282,8 @@ class TestMatteIsTheNetworksOwn:
     """By our path, planes in and our downscale, as by the engine on a plain downscale."""
 
     TOLERANCE = 1 / 255
+    COARSE_COLOUR = 1.5 / 255
+    """Where the frame has half the colour of the picture it is compared with, and the network is in doubt."""
 
     def check(self, spec: ModelSpec, engine: str, shared: Shared, rgb: U8, frames: list[Frame]) -> None:
         segmenter = create(spec.name, engine=engine, weights=weights_of(spec, shared))
@@ -295,7 +297,8 @@ class TestMatteIsTheNetworksOwn:
         assert expected.max() > 0.9, "nobody was found: the comparison would say nothing"
         for frame in frames:
             matte, _ = segmenter.segment(frame, None)
-            assert np.abs(matte.alpha - expected).mean() <= self.TOLERANCE, frame
+            tolerance = self.COARSE_COLOUR if len(frames) > 1 and frame.format is PixelFormat.I420 else self.TOLERANCE
+            assert np.abs(matte.alpha - expected).mean() <= tolerance, frame
         segmenter.close()
 
     def test_portrait(self, spec: ModelSpec, engine: str, shared: Shared, astronaut: U8) -> None:

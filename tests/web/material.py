@@ -29,6 +29,9 @@ from livematte._frame import ColorMatrix, ColorRange, Frame, PixelFormat
 
 U8 = npt.NDArray[np.uint8]
 
+MODEL = "livematte:fast"
+"""What the SDK calls `livematte`."""
+
 FRAMES = 60
 FPS = 30
 STRIPE_PX = 8
@@ -70,7 +73,7 @@ def person() -> Pictures:
 def striped() -> Pictures:
     """RGB (360, 640, 3): the person of the portrait moves before stripes that stand still."""
     rgb = portrait()
-    with Session(temporal=False) as session:
+    with Session(MODEL, temporal=False) as session:
         alpha = session.matte(rgb)
     cut = np.dstack((rgb, np.rint(alpha * 255).astype(np.uint8)))
     x = np.arange(640) // STRIPE_PX % 2
@@ -163,7 +166,7 @@ def write_stills(folder: Path, picture: U8) -> None:
         for name, frame in frames.items():
             if name != "480p" and effect["type"] in ("transparent", "off"):
                 continue
-            with Session(effect=painter, temporal=False) as session:
+            with Session(MODEL, painter, temporal=False) as session:
                 out = session.process_frame(frame)
             planes = [*out.planes, *([out.alpha] if out.alpha is not None else [])]
             cases.append({"frame": name, "effect": effect, "planes": stored(planes)})

@@ -42,7 +42,7 @@ def command(
         measured = {str(s): _bench.measure(stages, _bench.synthetic_frames(s), frames) for s in sizes}
         figures: dict[str, Any] = {
             "model": stages.segmenter.name,
-            "engine": getattr(getattr(stages.segmenter, "_engine", None), "name", engine),
+            "engine": getattr(stages.segmenter, "engine", engine),
             "effect": effect,
             "cpu": _doctor.cpu(),
             "kernels": _doctor.kernels(),

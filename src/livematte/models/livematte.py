@@ -19,7 +19,8 @@ from livematte.models._picture import PictureSegmenter
 from livematte.models._spec import ModelSpec, pick
 
 SUMMARIES = {
-    "fast": "our own small network, the default: everyone in the picture, wide, upright or square",
+    "base": "our own network, the default: everyone in the picture, wide, upright or square",
+    "fast": "the same weights with fewer pixels, less than half the work: the browser's default",
 }
 """Tags, the default first, and what each is good for."""
 
