@@ -37,8 +37,10 @@ for (const build of ENGINE_BUILDS) {
     cpSync(join(engine, name), join(assets, "litert", name));
   }
 }
-const weights = join(root, "src", "livematte", "models", "weights", "fast");
-for (const name of readdirSync(weights)) if (name.endsWith(".tflite")) cpSync(join(weights, name), join(assets, "models", name));
+for (const tag of ["fast", "base"]) {
+  const weights = join(root, "src", "livematte", "models", "weights", tag);
+  for (const name of readdirSync(weights)) if (name.endsWith(".tflite")) cpSync(join(weights, name), join(assets, "models", name));
+}
 
 // LiteRT.js loads its own script by importScripts, which only a classic worker has
 await esbuild.build({ ...shared, entryPoints: [join(here, "src", "worker", "index.ts")], format: "iife", outfile: join(assets, "livematte.worker.js") });

@@ -334,8 +334,11 @@ def planes_and_rgb(frame: Any) -> tuple[U8, list[Frame]]:
 def test_the_browser_knows_the_same_files() -> None:
     """Names, checksums and sizes in the SDK are those of model.json, in its order."""
     root = Path(__file__).parents[2]
-    facts = json.loads((_weights.PACKAGED / "fast" / "model.json").read_text(encoding="utf-8"))
-    wanted = [(f["path"], f["sha256"], f["width"], f["height"]) for f in facts["files"] if f["layout"] == "NHWC"]
+    wanted = []
+    for tag in ("fast", "base"):
+        facts = json.loads((_weights.PACKAGED / tag / "model.json").read_text(encoding="utf-8"))
+        wanted += [(f["path"], f["sha256"], f["width"], f["height"]) for f in facts["files"] if f["layout"] == "NHWC"]
+        assert (facts["input"]["scale"], facts["input"]["mean"]) == (1 / 255, [0, 0, 0])  # what the SDK's kernels do
     source = (root / "web" / "src" / "segmenter" / "models.ts").read_text(encoding="utf-8")
     landscape = "{ width: 256, height: 144 }"
     entry = re.compile(r'file: "models/(livematte[^"]+)", sha256: "(\w+)", size: \{ width: (\d+), height: (\d+) \}')
@@ -345,4 +348,3 @@ def test_the_browser_knows_the_same_files() -> None:
     ]
     assert f"LANDSCAPE: Size = {landscape};" in source
     assert found == wanted
-    assert (facts["input"]["scale"], facts["input"]["mean"]) == (1 / 255, [0, 0, 0])  # what the SDK's kernels do

@@ -43,7 +43,7 @@ describe("the governor", () => {
     const governor = new Governor(FRAME_MS);
     const { changes } = run(governor, 4, () => 1.5 * FRAME_MS);
     assert.ok(changes[0].at_ms <= 1000, JSON.stringify(changes[0]));
-    assert.deepEqual(changes.map(({ rung }) => rung), LADDER.slice(1).map(({ name }) => name));
+    assert.deepEqual(changes.map(({ rung }) => rung), LADDER.slice(2).map(({ name }) => name));
     assert.match(changes[0].why, /^p90 50\.0 of 33\.3 ms$/);
   });
 
@@ -59,7 +59,7 @@ describe("the governor", () => {
   test("goes down where hardly a frame comes through", () => {
     const governor = new Governor(FRAME_MS);
     const { changes } = run(governor, 4, () => 9 * FRAME_MS, 0, () => 9);
-    assert.deepEqual(changes.map(({ rung }) => rung), LADDER.slice(1).map(({ name }) => name));
+    assert.deepEqual(changes.map(({ rung }) => rung), LADDER.slice(2).map(({ name }) => name));
   });
 
   test("climbs back one rung at a time, after three quiet seconds each", () => {
@@ -67,8 +67,18 @@ describe("the governor", () => {
     const { end_ms } = run(governor, 4, () => 1.5 * FRAME_MS);
     const { changes } = run(governor, 30, () => 0.2 * FRAME_MS, end_ms);
     assert.equal(governor.rung.name, "full");
-    assert.equal(changes.length, LADDER.length - 1);
+    assert.equal(changes.length, LADDER.length - 2);
     changes.slice(1).forEach(({ at_ms }, i) => assert.ok(at_ms - changes[i].at_ms >= 3000));
+  });
+
+  test("tries the larger input where the network has one and the device is all but idle, and gives it up again", () => {
+    assert.deepEqual(run(new Governor(FRAME_MS), 20, () => 0.1 * FRAME_MS).changes, [], "a network without one");
+    const governor = new Governor(FRAME_MS);
+    governor.larger = true;
+    assert.deepEqual(run(governor, 20, () => 0.3 * FRAME_MS).changes, [], "a device that has other work, or a battery");
+    const { changes, end_ms } = run(governor, 20, ({ large }) => (large ? 0.5 : 0.1) * FRAME_MS, 20_000);
+    assert.deepEqual(changes.map(({ rung }) => rung), ["large-input"]);
+    assert.equal(run(governor, 2, () => 1.2 * FRAME_MS, end_ms).changes[0].rung, "full");
   });
 
   test("stays where it is between too slow and fast", () => {

@@ -73,7 +73,7 @@ async function begin(open: () => Promise<Source>): Promise<void> {
 
 function listen(made: Background): Background {
   made.addEventListener("ready", () => show("running"));
-  made.addEventListener("rung", ({ detail }) => notice(detail.rung === "full" ? "Full quality again." : `This machine is busy: ${detail.rung.replaceAll("-", " ")}.`));
+  made.addEventListener("rung", ({ detail }) => notice(detail.rung === "full" || detail.rung === "large-input" ? "Full quality." : `This machine is busy: ${detail.rung.replaceAll("-", " ")}.`));
   made.addEventListener("ended", () => {
     if (background === made && source && source.track.readyState === "ended") void fail(new Told(CAMERA_GONE));
   });

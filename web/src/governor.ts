@@ -7,21 +7,29 @@ export interface Rung extends Quality {
   readonly name: RungName;
   /** The network runs on every n-th frame. */
   readonly every: number;
+  /** The network sees more pixels, if it has graphs for that. */
+  readonly large: boolean;
 }
 
 /** Best first. Each costs clearly less than the one before. */
 export const LADDER: readonly Rung[] = [
-  { name: "full", every: 1, refine: true, halfSize: false },
-  { name: "every-2nd", every: 2, refine: true, halfSize: false },
-  { name: "every-3rd", every: 3, refine: true, halfSize: false },
-  { name: "no-refinement", every: 3, refine: false, halfSize: false },
-  { name: "half-size", every: 3, refine: false, halfSize: true },
+  { name: "large-input", every: 1, large: true, refine: true, halfSize: false },
+  { name: "full", every: 1, large: false, refine: true, halfSize: false },
+  { name: "every-2nd", every: 2, large: false, refine: true, halfSize: false },
+  { name: "every-3rd", every: 3, large: false, refine: true, halfSize: false },
+  { name: "no-refinement", every: 3, large: false, refine: false, halfSize: false },
+  { name: "half-size", every: 3, large: false, refine: false, halfSize: true },
 ];
+
+/** Where every stream begins. */
+const START = 1;
 
 /** Part of the time between two frames that p90 of the frames' times may take before a rung is given up. */
 const TOO_SLOW = 0.9;
 /** Part of it below which a better rung is tried. */
 const FAST = 0.55;
+/** Part of it below which the larger input is tried: it may double what a frame costs, and batteries count. */
+const IDLE = 0.15;
 /** Part of the camera's frames that may be skipped. */
 const TOO_MANY_DROPS = 0.1;
 const WINDOW_MS = 1000;
@@ -40,7 +48,9 @@ const FEWEST_DROPS = 4;
 
 export class Governor {
   readonly history: RungChange[] = [];
-  private index = 0;
+  /** Whether the network has graphs for the larger input. */
+  larger = false;
+  private index = START;
   private since_ms = -Infinity;
   private patience_ms = UP_AFTER_MS;
   private climbed = false;
@@ -84,7 +94,8 @@ export class Governor {
       const why = dropping ? `${skips} frames skipped in a second` : `p90 ${p90_ms.toFixed(1)} of ${this.budget_ms.toFixed(1)} ms`;
       return this.move(1, at_ms, why);
     }
-    if (this.index > 0 && held_ms >= this.patience_ms && p90_ms < FAST * this.budget_ms && skips < FEWEST_DROPS) {
+    const upwards = this.index > START ? FAST : this.larger && this.index === START ? IDLE : 0;
+    if (held_ms >= this.patience_ms && p90_ms < upwards * this.budget_ms && skips < FEWEST_DROPS) {
       this.climbed = true;
       return this.move(-1, at_ms, `p90 ${p90_ms.toFixed(1)} of ${this.budget_ms.toFixed(1)} ms for ${(this.patience_ms / 1000).toFixed(0)} s`);
     }

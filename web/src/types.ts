@@ -28,7 +28,7 @@ export type RendererName = "cpu" | "webgl";
 export type EngineName = "wasm" | "webgpu";
 
 /** Rungs of the quality ladder, best first; see docs/spec/governor.md. */
-export type RungName = "full" | "every-2nd" | "every-3rd" | "no-refinement" | "half-size";
+export type RungName = "large-input" | "full" | "every-2nd" | "every-3rd" | "no-refinement" | "half-size";
 
 export interface Options {
   effect?: Effect;

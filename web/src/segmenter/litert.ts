@@ -10,8 +10,13 @@ import { type Graph, MODELS, type ModelSpec, nearest } from "./models.js";
 /** A network, for pictures of every aspect. */
 export interface Network {
   readonly name: ModelName;
-  /** The graph that a frame of this size is stretched to least. It is loaded when it is first asked for. */
-  at(frame: Size): Promise<Segmenter>;
+  /** Whether there are graphs for a larger input. */
+  readonly hasLarge: boolean;
+  /**
+   * The graph that a frame of this size is stretched to least. It is loaded when it is first asked for.
+   * @param large with the larger input, as soon as that is loaded.
+   */
+  at(frame: Size, large: boolean): Promise<Segmenter>;
   close(): void;
 }
 
@@ -73,19 +78,26 @@ async function choose(wanted: EngineName | "auto"): Promise<[EngineName, string]
 }
 
 async function loadNetwork(spec: ModelSpec, assetBase: string, accelerator: EngineName): Promise<Network> {
-  const usual = await loadSegmenter(spec, spec.graphs[0] as Graph, assetBase, accelerator);
-  const loaded = new Map([[spec.graphs[0] as Graph, Promise.resolve(usual)]]);
+  const load = (graph: Graph): Promise<Segmenter> => loadSegmenter(spec, graph, assetBase, accelerator);
+  const first = spec.graphs[0] as Graph;
+  const usual = await load(first);
+  const loading = new Map([[first, Promise.resolve(usual)]]);
+  const loaded = new Map<Graph, Segmenter>();
   return {
     name: spec.name,
-    at(frame) {
-      const graph = nearest(spec.graphs, frame);
+    hasLarge: spec.large !== undefined,
+    at(frame, large) {
       // what cannot be had is done without: the usual graph takes every picture, only stretched
-      const segmenter = loaded.get(graph) ?? loadSegmenter(spec, graph, assetBase, accelerator).catch(() => usual);
-      loaded.set(graph, segmenter);
-      return segmenter;
+      const graph = nearest(spec.graphs, frame);
+      const own = loading.get(graph) ?? load(graph).catch(() => usual);
+      loading.set(graph, own);
+      if (!large || !spec.large) return own;
+      const larger = nearest(spec.large, frame);
+      if (!loading.has(larger)) loading.set(larger, load(larger).then((segmenter) => (loaded.set(larger, segmenter), segmenter), () => own));
+      return Promise.resolve(loaded.get(larger) ?? own); // until it is here the stream goes on
     },
     close() {
-      for (const segmenter of loaded.values()) void segmenter.then((one) => one.close());
+      for (const segmenter of loading.values()) void segmenter.then((one) => one.close());
     },
   };
 }

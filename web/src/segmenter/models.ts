@@ -7,6 +7,8 @@ export interface ModelSpec {
   readonly name: ModelName;
   /** The same network for pictures of several aspects; the first is the usual one. */
   readonly graphs: readonly Graph[];
+  /** The same for the larger input of the ladder's best rung, where there are such. */
+  readonly large?: readonly Graph[];
   readonly licence: string;
 }
 
@@ -33,6 +35,11 @@ export const MODELS: Record<ModelName, ModelSpec> = {
       { file: "models/livematte-fast-256x144.tflite", sha256: "2d56445d235840838a14dacea7b56c37fb1552253f6b8402ebbdd8ee0a277895", size: LANDSCAPE },
       { file: "models/livematte-fast-144x256.tflite", sha256: "b8c506e970969c016c2a3dc88f8cc56d33319490c7b000a1e4443d4d03d4d0cf", size: { width: 144, height: 256 } },
       { file: "models/livematte-fast-192x192.tflite", sha256: "6f279e04f0e7c43b0e901c8ba0e21f09b26e8fe667d6d8ff3d1bfe683e42f447", size: { width: 192, height: 192 } },
+    ],
+    large: [
+      { file: "models/livematte-base-384x224.tflite", sha256: "3097786dedeacdf705d88863e082e67dc752c0172b62afd385897d7aca4b446e", size: { width: 384, height: 224 } },
+      { file: "models/livematte-base-224x384.tflite", sha256: "6378eda489463905547659322be46c911c8ddb37dd680054e22749d0f6cead34", size: { width: 224, height: 384 } },
+      { file: "models/livematte-base-288x288.tflite", sha256: "41491c5f1ffb77af1dad8022cb3b2ffc6ac1a478e7b7be3ef7661d2c9745efad", size: { width: 288, height: 288 } },
     ],
     licence: "Apache-2.0",
   },

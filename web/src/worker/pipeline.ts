@@ -68,7 +68,7 @@ export class Pipeline {
     counter.dropped += skipped;
     try {
       if (this.faults.renderer-- > 0) throw new LivematteError("renderer", "the renderer was made to fail");
-      const segmenter = (await stages.network?.at({ width: frame.codedWidth, height: frame.codedHeight })) ?? null;
+      const segmenter = (await stages.network?.at({ width: frame.codedWidth, height: frame.codedHeight }, rung.large)) ?? null;
       const picture = await renderer.read(frame, segmenter?.size ?? { width: 256, height: 144 }, rung);
       const read_ms = this.lap("read", started_ms);
       const matte = await this.estimate(segmenter, picture, frame, rung.every, wishes);
@@ -99,6 +99,7 @@ export class Pipeline {
   exchange(network: Network | null): void {
     const before = this.stages.network;
     this.stages.network = network;
+    this.governor.larger = network?.hasLarge ?? false;
     this.reset();
     if (before && this.busy) this.retired.push(before);
     else before?.close();
@@ -115,7 +116,7 @@ export class Pipeline {
   }
 
   private async estimate(segmenter: Segmenter | null, picture: Float32Array, frame: VideoFrame, every: number, wishes: Wishes): Promise<Matte | null> {
-    const size = `${frame.codedWidth}x${frame.codedHeight} ${segmenter?.name}`;
+    const size = `${frame.codedWidth}x${frame.codedHeight} ${segmenter?.name} ${segmenter?.size.width}x${segmenter?.size.height}`;
     if (size !== this.size) [this.size, this.matte] = [size, null];
     if (!segmenter) return null;
     const { matte } = this;
