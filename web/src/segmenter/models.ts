@@ -37,9 +37,9 @@ export const MODELS: Record<ModelName, ModelSpec> = {
       { file: "models/livematte-fast-192x192.tflite", sha256: "6f279e04f0e7c43b0e901c8ba0e21f09b26e8fe667d6d8ff3d1bfe683e42f447", size: { width: 192, height: 192 } },
     ],
     large: [
-      { file: "models/livematte-base-384x224.tflite", sha256: "3097786dedeacdf705d88863e082e67dc752c0172b62afd385897d7aca4b446e", size: { width: 384, height: 224 } },
-      { file: "models/livematte-base-224x384.tflite", sha256: "6378eda489463905547659322be46c911c8ddb37dd680054e22749d0f6cead34", size: { width: 224, height: 384 } },
-      { file: "models/livematte-base-288x288.tflite", sha256: "41491c5f1ffb77af1dad8022cb3b2ffc6ac1a478e7b7be3ef7661d2c9745efad", size: { width: 288, height: 288 } },
+      { file: "models/livematte-base-384x224.tflite", sha256: "800f3ad86a5fee72a0ce6472945ca73b26640b4f9a3f483401b72a9b8d26eef3", size: { width: 384, height: 224 } },
+      { file: "models/livematte-base-224x384.tflite", sha256: "d82d94b47acd1233f263f1eab8cf1aac50f96dc3085005c3849efa678db175d2", size: { width: 224, height: 384 } },
+      { file: "models/livematte-base-288x288.tflite", sha256: "c8c77fc6ec78f026b64d88786892e3325a25972cda773e00de169431c56b0d09", size: { width: 288, height: 288 } },
     ],
     licence: "Apache-2.0",
   },
