@@ -47,6 +47,8 @@ describe("WebGL2 in Chromium", { skip: !NAMES.includes("chromium") && "Chromium 
       assert.equal(timestamp, 0, name);
       assert.ok(size, name);
     }
+    // a picture that is stored on its side goes to the graph for how it is shown
+    assert.ok(page.requested.some((url) => url.endsWith("/livematte-fast-144x256.tflite")));
   });
 
   test("a lost context: nothing of the room, said, and the processor goes on", async () => {

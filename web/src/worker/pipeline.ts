@@ -68,7 +68,8 @@ export class Pipeline {
     counter.dropped += skipped;
     try {
       if (this.faults.renderer-- > 0) throw new LivematteError("renderer", "the renderer was made to fail");
-      const segmenter = (await stages.network?.at({ width: frame.codedWidth, height: frame.codedHeight }, rung.large)) ?? null;
+      const shown = { width: frame.displayWidth, height: frame.displayHeight }; // turned, as the network gets it
+      const segmenter = (await stages.network?.at(shown, rung.large)) ?? null;
       const picture = await renderer.read(frame, segmenter?.size ?? { width: 256, height: 144 }, rung);
       const read_ms = this.lap("read", started_ms);
       const matte = await this.estimate(segmenter, picture, frame, rung.every, wishes);
