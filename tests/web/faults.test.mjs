@@ -86,10 +86,10 @@ for (const name of NAMES) {
       });
     }
 
-    for (const missing of [false, true]) {
-      test(`an upright camera ${missing ? "does with the usual graph where its own is missing" : "gets a graph of its own"}`, async () => {
+    for (const fault of ["none", "404", "stall"]) {
+      test(`an upright camera ${fault === "none" ? "gets a graph of its own" : `does with the usual graph where its own is not to be had: ${fault}`}`, async () => {
         const own = WEIGHTS.replace("256x144", "144x256");
-        if (missing) server.faults.set(own, "404");
+        server.faults.set(own, fault);
         const seen = await page.evaluate(async () => {
           const canvas = Object.assign(document.createElement("canvas"), { width: 360, height: 640 });
           const context = canvas.getContext("2d");

@@ -74,11 +74,22 @@ describe("the governor", () => {
   test("tries the larger input where the network has one and the device is all but idle, and gives it up again", () => {
     assert.deepEqual(run(new Governor(FRAME_MS), 20, () => 0.1 * FRAME_MS).changes, [], "a network without one");
     const governor = new Governor(FRAME_MS);
-    governor.larger = true;
+    assert.equal(governor.exchange(true, 0), null);
     assert.deepEqual(run(governor, 20, () => 0.3 * FRAME_MS).changes, [], "a device that has other work, or a battery");
     const { changes, end_ms } = run(governor, 20, ({ large }) => (large ? 0.5 : 0.1) * FRAME_MS, 20_000);
     assert.deepEqual(changes.map(({ rung }) => rung), ["large-input"]);
     assert.equal(run(governor, 2, () => 1.2 * FRAME_MS, end_ms).changes[0].rung, "full");
+  });
+
+  test("leaves the larger input with the network that had it", () => {
+    const governor = new Governor(FRAME_MS);
+    governor.exchange(true, 0);
+    const { end_ms } = run(governor, 20, () => 0.05 * FRAME_MS);
+    assert.equal(governor.rung.name, "large-input");
+    assert.equal(governor.exchange(true, end_ms), null);
+    assert.equal(governor.exchange(false, end_ms).rung, "full");
+    assert.equal(governor.rung.name, "full");
+    assert.equal(governor.exchange(false, end_ms), null);
   });
 
   test("stays where it is between too slow and fast", () => {

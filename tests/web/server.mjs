@@ -18,7 +18,7 @@ export const POLICY = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval';
  * @param folders address -> folder, such as { "/material": "..." }.
  * @param cache value of Cache-Control; "no-store" where faults come and go.
  * @param policy Content-Security-Policy.
- * @returns url, close(), and `faults`: address -> "404", "corrupt" or "html".
+ * @returns url, close(), and `faults`: address -> "404", "corrupt", "html" or "stall".
  */
 export async function serve(folders = {}, cache = "max-age=600", policy = POLICY) {
   const places = { "/livematte": join(root, "web", "dist"), "/golden": join(root, "tests", "golden"), ...folders, "": join(here, "pages") };
@@ -38,6 +38,7 @@ export async function serve(folders = {}, cache = "max-age=600", policy = POLICY
       return response.writeHead(200, headers).end(bytes);
     }
     response.writeHead(200, { ...headers, "content-length": statSync(file).size });
+    if (fault === "stall") return response.flushHeaders(); // and never a byte of it
     createReadStream(file).pipe(response);
   });
   await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));

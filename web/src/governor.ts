@@ -48,8 +48,7 @@ const FEWEST_DROPS = 4;
 
 export class Governor {
   readonly history: RungChange[] = [];
-  /** Whether the network has graphs for the larger input. */
-  larger = false;
+  private larger = false;
   private index = START;
   private since_ms = -Infinity;
   private patience_ms = UP_AFTER_MS;
@@ -68,6 +67,16 @@ export class Governor {
   /** The camera's frame rate, when it is known better. */
   set fps(fps: number) {
     this.budget_ms = 1000 / fps;
+  }
+
+  /**
+   * Take note of another network.
+   * @param larger whether it has graphs for the larger input.
+   * @returns the change of rung, if there is none for the present one.
+   */
+  exchange(larger: boolean, at_ms: number): RungChange | null {
+    this.larger = larger;
+    return !larger && this.index < START ? this.move(START - this.index, at_ms, "the network has no larger input") : null;
   }
 
   /**

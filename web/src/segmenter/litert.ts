@@ -13,10 +13,13 @@ export interface Network {
   /** Whether there are graphs for a larger input. */
   readonly hasLarge: boolean;
   /**
-   * The graph that a frame of this size is stretched to least. It is loaded when it is first asked for.
-   * @param large with the larger input, as soon as that is loaded.
+   * The graph that a frame of this size is stretched to least. It is loaded when it is first asked for;
+   * until it is here, and where it cannot be had, another one of the network serves.
+   * @param large with the larger input.
    */
-  at(frame: Size, large: boolean): Promise<Segmenter>;
+  at(frame: Size, large: boolean): Segmenter;
+  /** Resolves once `at` has that graph, or knows that it cannot be had. */
+  settled(frame: Size): Promise<void>;
   close(): void;
 }
 
@@ -80,24 +83,31 @@ async function choose(wanted: EngineName | "auto"): Promise<[EngineName, string]
 async function loadNetwork(spec: ModelSpec, assetBase: string, accelerator: EngineName): Promise<Network> {
   const load = (graph: Graph): Promise<Segmenter> => loadSegmenter(spec, graph, assetBase, accelerator);
   const first = spec.graphs[0] as Graph;
-  const usual = await load(first);
-  const loading = new Map([[first, Promise.resolve(usual)]]);
-  const loaded = new Map<Graph, Segmenter>();
+  const usual = await load(first); // takes every picture, only stretched
+  const loaded = new Map([[first, usual]]);
+  const asked = new Map([[first, Promise.resolve()]]);
+  let open = true;
+  const keep = (graph: Graph, segmenter: Segmenter): void => void (open ? loaded.set(graph, segmenter) : segmenter.close());
+  const ask = (graph: Graph): Promise<void> => {
+    const asking = asked.get(graph) ?? load(graph).then((segmenter) => keep(graph, segmenter), () => undefined);
+    asked.set(graph, asking);
+    return asking;
+  };
+  const have = (graph: Graph, meanwhile: Segmenter): Segmenter => {
+    void ask(graph);
+    return loaded.get(graph) ?? meanwhile;
+  };
   return {
     name: spec.name,
     hasLarge: spec.large !== undefined,
     at(frame, large) {
-      // what cannot be had is done without: the usual graph takes every picture, only stretched
-      const graph = nearest(spec.graphs, frame);
-      const own = loading.get(graph) ?? load(graph).catch(() => usual);
-      loading.set(graph, own);
-      if (!large || !spec.large) return own;
-      const larger = nearest(spec.large, frame);
-      if (!loading.has(larger)) loading.set(larger, load(larger).then((segmenter) => (loaded.set(larger, segmenter), segmenter), () => own));
-      return Promise.resolve(loaded.get(larger) ?? own); // until it is here the stream goes on
+      const own = have(nearest(spec.graphs, frame), usual);
+      return large && spec.large ? have(nearest(spec.large, frame), own) : own;
     },
+    settled: (frame) => ask(nearest(spec.graphs, frame)),
     close() {
-      for (const segmenter of loading.values()) void segmenter.then((one) => one.close());
+      open = false;
+      for (const segmenter of loaded.values()) segmenter.close();
     },
   };
 }
@@ -133,7 +143,7 @@ async function loadSegmenter(spec: ModelSpec, graph: Graph, assetBase: string, a
     },
     close() {
       model?.delete();
-      model = null; // twice is fine: two aspects may share a graph
+      model = null;
     },
   };
 }

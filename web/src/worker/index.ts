@@ -199,6 +199,7 @@ self.addEventListener("message", ({ data }: MessageEvent<ToWorker>) => {
       return void (host ? host.draw(data.frame, data.skipped) : data.frame.close());
     case "still":
       return void answer(data.id, async () => {
+        await opened().pipeline.settle(data.frame);
         const frame = await opened().render(data.frame, 0);
         if (!frame) throw new LivematteError("renderer", "no picture could be drawn");
         tell({ type: "picture", id: data.id, frame }, [frame]);

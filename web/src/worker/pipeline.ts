@@ -7,7 +7,7 @@
 
 import { asError, LivematteError } from "../errors.js";
 import { Governor } from "../governor.js";
-import type { Matte, Painting, Renderer } from "../render/renderer.js";
+import type { Matte, Painting, Renderer, Size } from "../render/renderer.js";
 import { MAX_MATTE_AGE_US } from "../render/renderer.js";
 import type { Network, Segmenter } from "../segmenter/litert.js";
 import type { RungChange, Stage } from "../types.js";
@@ -68,8 +68,7 @@ export class Pipeline {
     counter.dropped += skipped;
     try {
       if (this.faults.renderer-- > 0) throw new LivematteError("renderer", "the renderer was made to fail");
-      const shown = { width: frame.displayWidth, height: frame.displayHeight }; // turned, as the network gets it
-      const segmenter = (await stages.network?.at(shown, rung.large)) ?? null;
+      const segmenter = stages.network?.at(shown(frame), rung.large) ?? null;
       const picture = await renderer.read(frame, segmenter?.size ?? { width: 256, height: 144 }, rung);
       const read_ms = this.lap("read", started_ms);
       const matte = await this.estimate(segmenter, picture, frame, rung.every, wishes);
@@ -96,11 +95,17 @@ export class Pipeline {
     }
   }
 
+  /** Wait for the graph that fits a single frame, which no later one will make good for. */
+  async settle(frame: VideoFrame): Promise<void> {
+    await this.stages.network?.settled(shown(frame));
+  }
+
   /** Put another network in place, between two frames. */
   exchange(network: Network | null): void {
     const before = this.stages.network;
     this.stages.network = network;
-    this.governor.larger = network?.hasLarge ?? false;
+    const change = this.governor.exchange(network?.hasLarge ?? false, this.now());
+    if (change) this.told.rung(change);
     this.reset();
     if (before && this.busy) this.retired.push(before);
     else before?.close();
@@ -141,4 +146,9 @@ export class Pipeline {
     this.counter.add(stage, now_ms - since_ms);
     return now_ms;
   }
+}
+
+/** The size of a frame that is turned as the network gets it. */
+function shown(frame: VideoFrame): Size {
+  return { width: frame.displayWidth, height: frame.displayHeight };
 }
