@@ -100,20 +100,28 @@ SEED_NAMES = {
 """First words of the seed network's weights, and ours."""
 
 
-class Depthwise(nn.Conv2d):
-    """A depthwise convolution, in float32 where bfloat16 is slow.
+class Quick(nn.Conv2d):
+    """What makes a depthwise convolution quick to train: float32 where bfloat16 is slow.
 
     oneDNN's bfloat16 gradient of a depthwise convolution takes 10 times as long as float32's if it
     strides, and twice as long at 5x5; the smallest ones are quicker in bfloat16.
     """
 
     def forward(self, x: Tensor) -> Tensor:
-        """As `Conv2d`."""
+        """As the convolution that it is mixed into."""
         slow = self.stride[0] > 1 or self.kernel_size[0] > 3
         if not (slow and x.device.type == "cpu" and torch.is_autocast_enabled("cpu")):
             return super().forward(x)
         with torch.autocast("cpu", enabled=False):
             return super().forward(x.float()).to(x.dtype)
+
+
+def quicken(net: nn.Module) -> None:
+    """Make the depthwise convolutions of another's network quick to train."""
+    for layer in net.modules():
+        if isinstance(layer, nn.Conv2d) and layer.groups > 1:
+            kind = type(layer)  # often a kind of its own, with a padding of its own
+            layer.__class__ = type(kind.__name__, (Quick, kind), {})
 
 
 class Residual(nn.Module):
@@ -302,7 +310,7 @@ def _round(channels: float) -> int:
 
 def _conv(inputs: int, outputs: int, kernel: int, stride: int = 1, groups: int = 1, active: bool = True) -> nn.Module:
     """Convolution, batch normalisation, and the bend if `active`."""
-    kind = Depthwise if groups > 1 else nn.Conv2d
+    kind = Quick if groups > 1 else nn.Conv2d
     layers = [
         kind(inputs, outputs, kernel, stride, kernel // 2, groups=groups, bias=False),
         nn.BatchNorm2d(outputs),

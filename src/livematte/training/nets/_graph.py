@@ -28,7 +28,7 @@ from livematte import _weights
 from livematte._errors import LoadError, MissingExtra, WeightsError
 from livematte.engines._tflite_to_onnx import convert
 from livematte.models._spec import ModelSpec, pick
-from livematte.training.net import Depthwise
+from livematte.training.net import Quick
 from livematte.training.nets import Logits, Network, check_sides
 
 Array = npt.NDArray[Any]
@@ -369,7 +369,7 @@ def _layer(node: Node) -> nn.Module:
     if node.kind == "ConvTranspose":
         up = nn.ConvTranspose2d(inputs, outputs, options["kernel"], output_padding=options["extra"], **given)
         return Cropped(up, edges)
-    kind = Depthwise if groups > 1 else nn.Conv2d
+    kind = Quick if groups > 1 else nn.Conv2d
     if (left, top) == (right, bottom):
         return kind(inputs, outputs, options["kernel"], padding=(top, left), **given)
     return Padded(kind(inputs, outputs, options["kernel"], **given), edges)

@@ -22,7 +22,7 @@ import torch
 from torch import Tensor, nn
 
 from livematte._errors import MissingExtra, OptionError, UnknownName, WeightsError
-from livematte.training.net import Pyramid
+from livematte.training.net import Pyramid, quicken
 
 REDUCTIONS = [2, 4, 8, 16]
 """The decoder's maps are the picture over these."""
@@ -142,6 +142,7 @@ def _encoder(name: str, source: str) -> Any:
     _cut(encoder)
     if state:
         _check(encoder, state, source, name)
+    quicken(encoder)
     return encoder
 
 
