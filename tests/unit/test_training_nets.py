@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -26,15 +25,13 @@ from livematte._errors import LoadError, MissingExtra, OptionError, UnknownName,
 from livematte._frame import Size  # noqa: E402
 from livematte.models.deeplabv3 import PERSON  # noqa: E402
 from livematte.models.mediapipe import SPECS  # noqa: E402
-from livematte.sources.synthetic import Synthetic  # noqa: E402
 from livematte.training import checkpoint, nets  # noqa: E402
 from livematte.training import export as ex  # noqa: E402
 from livematte.training import net as own  # noqa: E402
-from livematte.training.data import Folder  # noqa: E402
 from livematte.training.losses import losses  # noqa: E402
 from livematte.training.nets import _graph  # noqa: E402
 from livematte.training.prune import prune  # noqa: E402
-from livematte.training.recipe import Augment, Loss, Recipe, Stage, Views  # noqa: E402
+from livematte.training.recipe import Augment, Loss  # noqa: E402
 from livematte.training.train import Job, train  # noqa: E402
 from livematte.training.validate import Validation  # noqa: E402
 
@@ -179,183 +176,6 @@ def test_names_that_do_not_exist_are_answered_with_those_that_do() -> None:
         nets.restore("mediapipe", {"nodes": [{}]})
 
 
-# encoders of timm
-
-SMALL = "mobilenetv3_small_100"
-
-
-@pytest.fixture
-def timm() -> Any:
-    return pytest.importorskip("timm", reason="timm is no part of the test environment: it brings torchvision")
-
-
-@pytest.mark.usefixtures("timm")
-@pytest.mark.parametrize("name", [SMALL, "tf_efficientnet_lite0"])
-def test_an_encoder_of_timm_has_our_decoder(name: str) -> None:
-    net = nets.begin(f"timm:{name}:noise")
-    rgb, alpha = torch.rand(2, 3, 64, 96), torch.rand(2, 1, 64, 96)
-    with torch.autocast("cpu", torch.bfloat16):
-        logits, aux = net(rgb)
-    assert logits.shape == (2, 1, 64, 96)
-    assert aux.shape == (2, 1, 4, 6)
-    sum(losses(logits, aux, alpha, torch.ones_like(alpha), Loss()).values()).backward()
-    assert all(p.grad is not None for p in net.parameters())  # nothing is carried along that is not used
-
-
-def test_a_local_checkpoint_of_timm_is_taken(timm: Any, tmp_path: Path) -> None:
-    whole = timm.create_model(SMALL, pretrained=False)
-    torch.save(whole.state_dict(), tmp_path / "small.pth")
-    net = nets.begin(f"timm:{SMALL}:{tmp_path / 'small.pth'}")
-    wanted = whole.state_dict()
-    assert all(torch.equal(value, wanted[name]) for name, value in net.encoder.state_dict().items())
-    with pytest.raises(WeightsError, match=r"no weights for tf_efficientnet_lite0: .* size mismatch"):
-        nets.begin(f"timm:tf_efficientnet_lite0:{tmp_path / 'small.pth'}")
-    del wanted["conv_stem.weight"]
-    torch.save(wanted, tmp_path / "part.pth")
-    with pytest.raises(WeightsError, match=r"part\.pth is not of .*: it lacks 1 weights, such as conv_stem\.weight"):
-        nets.begin(f"timm:{SMALL}:{tmp_path / 'part.pth'}")
-    (tmp_path / "bad.pth").write_bytes(b"no weights")
-    with pytest.raises(WeightsError, match=r"bad\.pth holds no weights"):
-        nets.begin(f"timm:{SMALL}:{tmp_path / 'bad.pth'}")
-    with pytest.raises(WeightsError, match="there is no such file"):
-        nets.begin(f"timm:{SMALL}:{tmp_path / 'none.pth'}")
-
-
-@pytest.mark.usefixtures("timm")
-def test_an_encoder_sees_its_own_colours() -> None:
-    seen: list[torch.Tensor] = []
-    net = nets.begin(f"timm:{SMALL}:noise")
-    net.encoder.register_forward_pre_hook(lambda module, given: seen.append(given[0]))
-    net(torch.rand(1, 3, 32, 32) * 0 + torch.tensor([0.485, 0.456, 0.406]).view(1, 3, 1, 1))
-    assert seen[0].abs().max() < 1e-6  # the mean of ImageNet is nothing to it
-
-
-def test_encoders_that_cannot_be_are_answered(timm: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(UnknownName, match=f"did you mean {SMALL}"):
-        nets.begin("timm:mobilenetv3_smal_100")
-    with pytest.raises(OptionError, match="has maps at 1/4, 1/8, 1/16, 1/32"):
-        nets.begin("timm:convnext_atto:noise")
-    with pytest.raises(OptionError, match="such as timm:mobilenetv3_small_100"):
-        nets.begin("timm")
-
-    def offline(*args: object, **options: object) -> None:
-        raise OSError("no way to the hub")
-
-    monkeypatch.setattr(timm, "create_model", offline)
-    with pytest.raises(WeightsError, match=f"no way to the hub. Write timm:{SMALL}:FILE"):
-        nets.begin(f"timm:{SMALL}")
-
-
-def test_without_timm_the_line_to_install_it_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    from livematte.training.nets import timm as plugin
-
-    monkeypatch.setitem(sys.modules, "timm", None)  # importing it fails
-    monkeypatch.setattr(plugin, "find_spec", lambda name: "found")
-    with pytest.raises(MissingExtra, match="torchvision and torch must be of one kind"):
-        nets.begin(f"timm:{SMALL}")
-    monkeypatch.setattr(plugin, "find_spec", lambda name: None)
-    with pytest.raises(MissingExtra, match=r'need timm: pip install "livematte\[train,timm\]"'):
-        nets.begin(f"timm:{SMALL}")
-
-
-@pytest.mark.usefixtures("timm")
-def test_an_encoder_is_trained_stopped_and_exported(people: Path, tmp_path: Path) -> None:
-    job = job_of(f"timm:{SMALL}:noise", people, tmp_path, steps=4)
-    train(job)
-    parts = replace(job, out=tmp_path / "parts", resume=True)
-    train(replace(parts, stop_step=2))
-    train(parts)
-    first, second = (own.load_weights(run / "weights.pt") for run in (job.out, parts.out))
-    assert all(map(torch.equal, first.state_dict().values(), second.state_dict().values()))
-    (graph,) = ex.export(job.out, tmp_path, sizes=[Size(64, 32)], formats=["onnx"])
-    assert graph.largest_difference < 1e-4
-
-
-# U2-Net
-
-
-def u2net_names() -> set[str]:
-    """The names in the authors' files, spelt out."""
-    units = []
-    for stage, height in [(1, 7), (2, 6), (3, 5), (4, 4), (5, 4), (6, 4)]:
-        for end in ("", "d") if stage < 6 else ("",):
-            inner = ["in", *range(1, height + 1), *(f"{n}d" for n in range(1, height))]
-            units += [f"stage{stage}{end}.rebnconv{name}" for name in inner]
-    norm = ("weight", "bias", "running_mean", "running_var", "num_batches_tracked")
-    names = {f"{unit}.conv_s1.{name}" for unit in units for name in norm[:2]}
-    names |= {f"{unit}.bn_s1.{name}" for unit in units for name in norm}
-    return names | {f"{side}.{name}" for side in ("outconv", *(f"side{n}" for n in range(1, 7))) for name in norm[:2]}
-
-
-@pytest.mark.parametrize(("form", "parameters", "size_mb"), [("p", 1_131_181, 4.7), ("full", 44_009_869, 176.3)])
-def test_u2net_has_the_names_and_the_size_of_the_published_files(
-    form: str, parameters: int, size_mb: float, tmp_path: Path
-) -> None:
-    net = nets.begin(f"u2net:{form}")
-    assert net.state_dict().keys() == u2net_names()
-    assert sum(p.numel() for p in net.parameters()) == parameters
-    torch.save(net.state_dict(), tmp_path / "u2net.pth")
-    assert (tmp_path / "u2net.pth").stat().st_size / 1e6 == pytest.approx(size_mb, rel=0.02)  # as the paper has them
-
-
-def test_u2net_takes_a_state_under_the_published_names(tmp_path: Path) -> None:
-    shapes = {name: value.shape for name, value in nets.begin("u2net:p").state_dict().items()}
-    state = {name: torch.rand(shapes[name]) for name in sorted(u2net_names())}
-    torch.save(state, tmp_path / "u2netp.pth")
-    net = nets.begin(f"u2net:{tmp_path / 'u2netp.pth'}")
-    checkpoint.save_weights(tmp_path / "ours.pt", net)
-    back = own.load_weights(tmp_path / "ours.pt")
-    assert back.describe() == {"form": "p"}
-    counts = {name for name in state if name.endswith("num_batches_tracked")}  # whole numbers
-    assert all(torch.equal(back.state_dict()[name], state[name]) for name in state.keys() - counts)
-    del state["outconv.weight"]
-    torch.save(state, tmp_path / "part.pth")
-    with pytest.raises(WeightsError, match=r"part\.pth is no whole U2-Net: .*outconv\.weight"):
-        nets.begin(f"u2net:{tmp_path / 'part.pth'}")
-    torch.save({"other": torch.zeros(1)}, tmp_path / "other.pth")
-    with pytest.raises(WeightsError, match=r"other\.pth is no U2-Net"):
-        nets.begin(f"u2net:{tmp_path / 'other.pth'}")
-    (tmp_path / "bad.pth").write_bytes(b"no weights")
-    with pytest.raises(WeightsError, match="not a weights file"):
-        nets.begin(f"u2net:{tmp_path / 'bad.pth'}")
-    with pytest.raises(WeightsError, match="u2net:full and u2net:p need none"):
-        nets.begin("u2net:large")
-
-
-def test_u2nets_levels_help_training() -> None:
-    net = nets.begin("u2net")
-    rgb, alpha = torch.rand(2, 3, 48, 80), torch.rand(2, 1, 48, 80)  # odd at 1/32
-    with torch.autocast("cpu", torch.bfloat16):
-        logits, sides = net(rgb)
-    assert logits.shape == (2, 1, 48, 80)
-    assert [tuple(side.shape[2:]) for side in sides] == [(48, 80), (24, 40), (12, 20), (6, 10), (3, 5), (2, 3)]
-    sum(losses(logits, sides, alpha, torch.ones_like(alpha), Loss()).values()).backward()
-    assert all(p.grad is not None for p in net.parameters())
-
-
-def test_u2net_shrinks_but_where_it_dilates() -> None:
-    """The dilated U sees as far without shrinking: all of its maps have the size of the input."""
-    net = nets.begin("u2net:p").eval()
-    sizes: dict[str, tuple[int, ...]] = {}
-    for name, module in net.named_modules():
-        if name.count(".") == 1 and name.startswith(("stage1.", "stage5.")):
-            module.register_forward_hook(lambda module, given, made, name=name: sizes.update({name: made.shape[2:]}))
-    with torch.inference_mode():
-        net(torch.rand(1, 3, 64, 128))
-    assert {tuple(size) for name, size in sizes.items() if name.startswith("stage5.")} == {(4, 8)}
-    assert [tuple(sizes[f"stage1.rebnconv{n}"]) for n in (1, 2, 6, 7)] == [(64, 128), (32, 64), (2, 4), (2, 4)]
-    kinds = [net.get_submodule(f"stage5.rebnconv{name}").conv_s1.dilation[0] for name in ("1", "2", "3", "4", "3d")]
-    assert kinds == [1, 2, 4, 8, 4]
-
-
-def test_u2net_is_trained_and_exported(people: Path, tmp_path: Path) -> None:
-    job = job_of("u2net:p", people, tmp_path, steps=2)
-    train(job)
-    (graph,) = ex.export(job.out, tmp_path, sizes=[Size(64, 32)], formats=["onnx"])
-    assert graph.largest_difference < 1e-4
-    assert own.load_weights(job.out / "weights.pt").size == (320, 320)
-
-
 def test_the_template_is_a_network() -> None:
     from livematte.training.nets import _template
 
@@ -369,33 +189,11 @@ def test_the_template_is_a_network() -> None:
 # runs
 
 
-@pytest.fixture(scope="module")
-def people(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Four pictures of the figure, with its true matte."""
-    folder = tmp_path_factory.mktemp("people")
-    for name in ("images", "masks"):
-        (folder / name).mkdir()
-    figure = Synthetic(Size(160, 90))
-    for index in range(0, 60, 15):
-        rgb = figure.frame(index).to_rgb()
-        alpha = np.rint(figure.true_alpha(index) * 255).astype(np.uint8)
-        cv2.imwrite(str(folder / "images" / f"{index:02}.png"), np.ascontiguousarray(rgb[..., ::-1]))
-        cv2.imwrite(str(folder / "masks" / f"{index:02}.png"), alpha)
-    return folder
-
-
-def job_of(net: str, people: Path, tmp_path: Path, size: tuple[int, int] = (64, 48), steps: int = 100) -> Job:
-    """A short training by heart."""
-    plain = Augment(flip=0, affine=0, paste=0, colour=0, dark=0, noise=0, blur=0, jpeg=0, fourier=0, occlude=0)
-    stage = Stage(sizes=(size,), pictures=4 * steps, batch=4, lr=1e-3, consistency=0.1)
-    recipe = Recipe(net, (stage,), ema=0.9, bf16=False, views=Views(per_picture=1), augment=plain)
-    folders = (Folder(people),)
-    return Job(recipe=recipe, folders=folders, out=tmp_path / "run", cache=tmp_path / "cache", device="cpu", threads=1)
-
-
-def test_it_learns_on_from_where_the_network_was(selfie: Path, people: Path, tmp_path: Path) -> None:
+def test_it_learns_on_from_where_the_network_was(
+    selfie: Path, short_job: Callable[..., Job], people: Path, tmp_path: Path
+) -> None:
     lines: list[dict[str, Any]] = []
-    job = replace(job_of(f"mediapipe:{selfie}", people, tmp_path), dev=people)
+    job = replace(short_job(f"mediapipe:{selfie}"), dev=people)
     outcome = train(job, lines.append)
     first, last = [line["loss"] for line in lines if "loss" in line]  # means of 50 steps
     assert last < 0.8 * first
@@ -407,10 +205,10 @@ def test_it_learns_on_from_where_the_network_was(selfie: Path, people: Path, tmp
     assert not torch.equal(start.layers.conv00.state_dict().popitem()[1], end.layers.conv00.state_dict().popitem()[1])
 
 
-def test_a_stopped_run_goes_on_without_the_file_it_started_from(people: Path, tmp_path: Path) -> None:
+def test_a_stopped_run_goes_on_without_the_file_it_started_from(short_job: Callable[..., Job], tmp_path: Path) -> None:
     file = tmp_path / "start.tflite"
     shutil.copy(PACKAGED, file)
-    whole = job_of(f"mediapipe:{file}", people, tmp_path, steps=4)
+    whole = short_job(f"mediapipe:{file}", steps=4)
     parts = replace(whole, out=tmp_path / "parts", resume=True)
     train(whole)
     train(replace(parts, stop_step=2))
@@ -421,8 +219,8 @@ def test_a_stopped_run_goes_on_without_the_file_it_started_from(people: Path, tm
     assert all(torch.equal(ends[0]["net"][name], value) for name, value in ends[1]["net"].items())
 
 
-def test_deeplab_is_trained_at_its_odd_size(people: Path, tmp_path: Path, shared: Callable[[str], Path]) -> None:
-    job = job_of(f"deeplabv3:{shared(DEEPLAB)}", people, tmp_path, size=(65, 33), steps=2)
+def test_deeplab_is_trained_at_its_odd_size(short_job: Callable[..., Job], shared: Callable[[str], Path]) -> None:
+    job = short_job(f"deeplabv3:{shared(DEEPLAB)}", size=(65, 33), steps=2)
     train(
         replace(job, recipe=replace(job.recipe, augment=Augment(flip=1, affine=1, jpeg=1, fourier=1, noise=1, blur=1)))
     )
@@ -431,13 +229,13 @@ def test_deeplab_is_trained_at_its_odd_size(people: Path, tmp_path: Path, shared
     assert end(torch.rand(1, 3, 65, 65))[0].isfinite().all()
 
 
-def test_sizes_that_the_network_does_not_take_are_refused(people: Path, tmp_path: Path) -> None:
+def test_sizes_that_the_network_does_not_take_are_refused(short_job: Callable[..., Job]) -> None:
     with pytest.raises(OptionError, match="multiples of 16, got 100x64"):
-        train(job_of(f"mediapipe:{PACKAGED}", people, tmp_path, size=(100, 64)))
+        train(short_job(f"mediapipe:{PACKAGED}", size=(100, 64)))
 
 
-def test_weights_of_its_own_and_others_contradict_each_other(people: Path, tmp_path: Path) -> None:
-    job = job_of(f"mediapipe:{PACKAGED}", people, tmp_path, steps=1)
+def test_weights_of_its_own_and_others_contradict_each_other(short_job: Callable[..., Job], tmp_path: Path) -> None:
+    job = short_job(f"mediapipe:{PACKAGED}", steps=1)
     train(job)
     begun = job.out / "weights.pt"
     with pytest.raises(OptionError, match="leave out --init"):

@@ -20,8 +20,6 @@ torch.set_num_threads(1)  # two threads wait for each other by the second where 
 
 from livematte import cli  # noqa: E402
 from livematte._errors import LivematteError, OptionError, WeightsError  # noqa: E402
-from livematte._frame import Size  # noqa: E402
-from livematte.sources.synthetic import Synthetic  # noqa: E402
 from livematte.training import net as nets  # noqa: E402
 from livematte.training.data import Folder  # noqa: E402
 from livematte.training.recipe import Recipe, Stage, Views, read_recipe  # noqa: E402
@@ -44,21 +42,6 @@ lr = 1e-3
 consistency = 0.5
 """
 """Six steps with everything in them."""
-
-
-@pytest.fixture(scope="module")
-def people(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Four pictures of the figure, with its true matte."""
-    folder = tmp_path_factory.mktemp("people")
-    for name in ("images", "masks"):
-        (folder / name).mkdir()
-    figure = Synthetic(Size(160, 90))
-    for index in range(0, 60, 15):
-        rgb = figure.frame(index).to_rgb()
-        alpha = np.rint(figure.true_alpha(index) * 255).astype(np.uint8)
-        cv2.imwrite(str(folder / "images" / f"{index:02}.png"), np.ascontiguousarray(rgb[..., ::-1]))
-        cv2.imwrite(str(folder / "masks" / f"{index:02}.png"), alpha)
-    return folder
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -151,6 +151,9 @@ class Graph(Network):
         raise LoadError(f"the operator {node.kind} cannot be trained here")
 
 
+Trained = TypeVar("Trained", bound=Graph)
+
+
 class Padded(nn.Module):
     """A convolution whose padding differs from side to side, as TensorFlow's SAME has it on even sides.
 
@@ -205,6 +208,28 @@ class Constant(nn.Module):
     def forward(self) -> Tensor:
         """The numbers."""
         return self.values
+
+
+def create(
+    kind: type[Trained], specs: Mapping[str, ModelSpec], argument: str | None, channels: int, told: str
+) -> Trained:
+    """A network of a tag or a file, with its weights.
+
+    Args:
+        kind: what becomes of the file; its architecture is the name of the model that `specs` are of.
+        channels: planes that such a network makes, and `told` says so in the error.
+
+    Raises:
+        UnknownName, WeightsError, MissingExtra: as `find` and `read`.
+        LoadError: not such a network.
+    """
+    path = find(specs, kind.architecture, argument)
+    shape, state = read(path)
+    if shape.channels != channels:
+        raise LoadError(f"{path.name} makes {shape.channels} planes, {told}")
+    net = kind(shape)
+    net.load_state_dict(state)
+    return net
 
 
 def shape_of(config: Mapping[str, Any]) -> Shape:

@@ -16,7 +16,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from livematte._errors import LoadError
 from livematte.models.deeplabv3 import CLASSES, PERSON, SPECS
 from livematte.training.nets import _graph
 
@@ -36,23 +35,12 @@ class DeepLabV3(_graph.Graph):
 
 
 def create(argument: str | None) -> DeepLabV3:
-    """The network of a tag or a file, with its weights.
-
-    Args:
-        argument: a tag of the model `deeplabv3`, or a path that ends in .tflite.
+    """The network of a tag of the model `deeplabv3`, or of a path that ends in .tflite, with its weights.
 
     Raises:
-        UnknownName, WeightsError: no such tag, or no such file on this machine.
-        LoadError: not such a network.
-        MissingExtra: `tflite` or `onnx` is not installed.
+        UnknownName, WeightsError, LoadError, MissingExtra: as `_graph.create`.
     """
-    path = _graph.find(SPECS, "deeplabv3", argument)
-    shape, state = _graph.read(path)
-    if shape.channels != CLASSES:
-        raise LoadError(f"{path.name} makes {shape.channels} planes, DeepLabV3 makes {CLASSES}, one for each class")
-    net = DeepLabV3(shape)
-    net.load_state_dict(state)
-    return net
+    return _graph.create(DeepLabV3, SPECS, argument, CLASSES, f"DeepLabV3 makes {CLASSES}, one for each class")
 
 
 def restore(config: Mapping[str, Any]) -> DeepLabV3:

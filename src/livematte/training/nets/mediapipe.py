@@ -12,7 +12,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from livematte._errors import LoadError
 from livematte.models.mediapipe import SPECS
 from livematte.training.nets import _graph
 
@@ -28,23 +27,12 @@ class Selfie(_graph.Graph):
 
 
 def create(argument: str | None) -> Selfie:
-    """The network of a tag or a file, with its weights.
-
-    Args:
-        argument: a tag of the model `mediapipe`, or a path that ends in .tflite.
+    """The network of a tag of the model `mediapipe`, or of a path that ends in .tflite, with its weights.
 
     Raises:
-        UnknownName, WeightsError: no such tag, or no such file on this machine.
-        LoadError: not such a network.
-        MissingExtra: `tflite` or `onnx` is not installed.
+        UnknownName, WeightsError, LoadError, MissingExtra: as `_graph.create`.
     """
-    path = _graph.find(SPECS, "mediapipe", argument)
-    shape, state = _graph.read(path)
-    if shape.channels != 1:
-        raise LoadError(f"{path.name} makes {shape.channels} planes, a selfie network makes one")
-    net = Selfie(shape)
-    net.load_state_dict(state)
-    return net
+    return _graph.create(Selfie, SPECS, argument, 1, "a selfie network makes one")
 
 
 def restore(config: Mapping[str, Any]) -> Selfie:
