@@ -39,6 +39,8 @@ SIZE = Size(64, 48)
 
 PACKAGED = Path(livematte.__file__).parent / "models" / "weights" / "fast" / "livematte-fast-256x144.tflite"
 
+SELFIE = f"mediapipe:{PACKAGED.as_posix()}"
+
 STAGE = Stage(sizes=((64, 48), (48, 64)), pictures=24, batch=4, lr=1e-3, consistency=0.5)
 
 TINY = Recipe(net="fast", width=0.5, ema=0.9, stages=(STAGE,), recurrent=True)
@@ -63,6 +65,11 @@ def people(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def job(people: Path, tmp_path: Path) -> Job:
     out, cache = tmp_path / "run", tmp_path / "cache"
     return Job(recipe=TINY, folders=(Folder(people),), out=out, cache=cache, device="cpu", threads=1)
+
+
+def family(spec: str) -> str:
+    """The name of a test's network, without the place of its file."""
+    return spec.partition(":")[0]
 
 
 def settled(net: nets.Network) -> nets.Network:
@@ -93,7 +100,7 @@ def same(a: Any, b: Any) -> bool:
 # the network
 
 
-@pytest.mark.parametrize("spec", ["fast", "base", f"mediapipe:{PACKAGED.as_posix()}", "u2net:p"])
+@pytest.mark.parametrize("spec", ["fast", "base", SELFIE, "u2net:p"], ids=family)
 @pytest.mark.parametrize("bf16", [False, True])
 def test_it_starts_out_exactly_as_it_was(spec: str, bf16: bool) -> None:
     net = nets.begin(spec)
@@ -111,7 +118,7 @@ def test_it_starts_out_exactly_as_it_was(spec: str, bf16: bool) -> None:
     assert (with_input.size, with_input.rounding, with_input.facts()) == (net.size, net.rounding, net.facts())
 
 
-@pytest.mark.parametrize("spec", ["fast", f"mediapipe:{PACKAGED.as_posix()}", "u2net:p"])
+@pytest.mark.parametrize("spec", ["fast", SELFIE, "u2net:p"], ids=family)
 def test_the_new_weights_learn_from_the_first_step(spec: str) -> None:
     net = recurrent(nets.begin(spec))
     net(torch.rand(2, 3, 48, 64), torch.rand(2, 1, 48, 64))[0].square().mean().backward()
@@ -155,7 +162,7 @@ def test_there_is_one_way_to_say_it() -> None:
         prune(recurrent(own.Net(own.CONFIGS["fast"])), 0.5)
 
 
-@pytest.mark.parametrize("spec", ["fast", f"mediapipe:{PACKAGED.as_posix()}"])
+@pytest.mark.parametrize("spec", ["fast", SELFIE], ids=family)
 def test_weights_come_back(spec: str, tmp_path: Path) -> None:
     net = settled(recurrent(nets.begin(spec)))
     torch.save(own.weights(net), tmp_path / "w.pt")
@@ -309,7 +316,7 @@ def test_runs_without_the_input_see_what_they_always_saw(job: Job, tmp_path: Pat
 
 
 def test_a_recipe_says_it(job: Job, people: Path, tmp_path: Path) -> None:
-    init = settled(nets.begin(f"mediapipe:{PACKAGED.as_posix()}"))
+    init = settled(nets.begin(SELFIE))
     torch.save(own.weights(init), tmp_path / "init.pt")
     (tmp_path / "r.toml").write_text(
         'net = "init"\nrecurrent = true\ndoubt = 0.4\n'
@@ -377,7 +384,7 @@ def alphas(weights: Path, picture: npt.NDArray[np.float32], previous: npt.NDArra
         return matting(torch.from_numpy(picture), torch.from_numpy(previous)).numpy()
 
 
-@pytest.mark.parametrize("spec", ["fast", f"mediapipe:{PACKAGED.as_posix()}"])
+@pytest.mark.parametrize("spec", ["fast", SELFIE], ids=family)
 def test_onnx_is_what_torch_computes(spec: str, tmp_path: Path, astronaut: npt.NDArray[np.uint8]) -> None:
     torch.save(own.weights(settled(recurrent(nets.begin(spec)))), tmp_path / "w.pt")
     (graph,) = ex.export(tmp_path / "w.pt", tmp_path, sizes=[SIZE], formats=["onnx"], name="tiny")
