@@ -31,11 +31,16 @@ DEPTH = 4
 
 @dataclass(frozen=True, slots=True)
 class Stages:
-    """What happens to every frame of a stream."""
+    """What happens to every frame of a stream.
+
+    Args:
+        memory: whether the segmenter is told of the frame before; without, every frame stands alone.
+    """
 
     segmenter: Segmenter
     refiners: tuple[Refiner, ...]
     effect: Effect
+    memory: bool = True
 
 
 @dataclass(slots=True)
@@ -55,7 +60,8 @@ def estimate(stages: Stages, frame: Frame, state: StreamState, stats: Stats) -> 
         InferenceError: the network gave none.
     """
     with stats.stage("segment"):
-        matte, state.segmenter = stages.segmenter.segment(frame, state.segmenter)
+        matte, kept = stages.segmenter.segment(frame, state.segmenter)
+        state.segmenter = kept if stages.memory else None
     with stats.stage("refine"):
         state.refiners = state.refiners or [None] * len(stages.refiners)
         for index, refiner in enumerate(stages.refiners):

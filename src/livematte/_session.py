@@ -35,7 +35,7 @@ def build_stages(
         if isinstance(model, str)
         else model
     )
-    return Stages(segmenter, build_refiners(painter, temporal=temporal, refine=refine), painter)
+    return Stages(segmenter, build_refiners(painter, temporal=temporal, refine=refine), painter, temporal)
 
 
 def build_refiners(effect: Effect, *, temporal: bool, refine: bool) -> tuple[Refiner, ...]:

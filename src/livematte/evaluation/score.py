@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +45,7 @@ class Model:
         threads: of the engine; None leaves the number to it.
         weights: a local file in place of the model's own.
         raw: the network alone, its alpha stretched bilinearly: neither refined nor,
-            in clips, steadied.
+            in clips, steadied, but by the memory that the network itself may have.
 
     Raises:
         UnknownName, MissingExtra, OptionError, WeightsError, LoadError.
@@ -63,7 +63,7 @@ class Model:
         self.stills = build_stages(
             name, "off", engine=engine, threads=threads, weights=weights, temporal=False, refine=not raw
         )
-        self.clips = build_stages(self.stills.segmenter, "off", temporal=not raw, refine=not raw)
+        self.clips = replace(build_stages(self.stills.segmenter, "off", temporal=not raw, refine=not raw), memory=True)
         self.name = self.stills.segmenter.name
         self.weights = None if weights is None else str(weights)
         self.engine = str(getattr(self.stills.segmenter, "engine", engine))

@@ -13,7 +13,7 @@ from livematte.models._picture import PictureSegmenter
 
 
 class AspectSegmenter:
-    """A segmenter without memory: each frame goes to the graph it is stretched to least.
+    """A segmenter: each frame goes to the graph it is stretched to least, with that graph's own state.
 
     The first graph is loaded at once, another when the first frame of its aspect comes. Graphs of
     about the same number of pixels cost the same, so that a phone held upright is as quick as a

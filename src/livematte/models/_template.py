@@ -1,8 +1,8 @@
 """Copy this file to `models/<name>.py`: `<name>` is then a model.
 
-The contract tests find it by themselves. This one is a network that takes one picture
-and gives one alpha; a network with a memory brings a segmenter of its own in place of
-`PictureSegmenter` and returns its memory as the state.
+The contract tests find it by themselves. This one is a network that takes one picture,
+and maybe the alpha before it, and gives one alpha; a network with another memory brings a segmenter
+of its own in place of `PictureSegmenter` and returns its memory as the state.
 
 Source: the paper or model card.
 """

@@ -18,12 +18,16 @@ from livematte.training.net import Matting
 OPSET = 18
 """ONNX operator set: the oldest that torch's exporter writes; ONNX Runtime reads it since 1.14."""
 
-INPUT = "rgb"
+INPUTS = ("rgb", "previous")
+"""The second is there in recurrent networks only."""
+
 OUTPUT = "alpha"
 
 
 def onnx_graph(net: Matting, size: Size) -> bytes:
     """A serialised ONNX model: `rgb` (1, 3, h, w) float32 in, `alpha` (1, 1, h, w) out.
+
+    A recurrent network has `previous` (1, 1, h, w) for a second input.
 
     Args:
         net: in evaluation mode.
@@ -37,8 +41,8 @@ def onnx_graph(net: Matting, size: Size) -> bytes:
     with _quiet():
         program: Any = torch.onnx.export(
             net,
-            (torch.zeros(1, 3, size.height, size.width),),
-            input_names=[INPUT],
+            tuple(torch.zeros(1, count, size.height, size.width) for count in net.planes),
+            input_names=list(INPUTS[: len(net.planes)]),
             output_names=[OUTPUT],
             opset_version=OPSET,
             dynamo=True,

@@ -6,7 +6,7 @@ import contextlib
 import os
 import tempfile
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,8 @@ SIGNATURE = "serving_default"
 def tflite_graph(net: Matting, size: Size) -> bytes:
     """A TFLite model in float32: (1, h, w, 3) in, (1, h, w, 1) out.
 
+    A recurrent network takes the previous alpha (1, h, w, 1) as well.
+
     Args:
         net: in evaluation mode.
         size: of the picture; the graph takes no other.
@@ -38,8 +40,9 @@ def tflite_graph(net: Matting, size: Size) -> bytes:
     import litert_torch
 
     with _quiet(), tempfile.TemporaryDirectory() as folder:
-        last = litert_torch.to_channel_last_io(net, args=[0], outputs=[0]).eval()
-        converted = litert_torch.convert(last, (torch.zeros(1, size.height, size.width, 3),))
+        last = litert_torch.to_channel_last_io(net, args=list(range(len(net.planes))), outputs=[0]).eval()
+        given = tuple(torch.zeros(1, size.height, size.width, count) for count in net.planes)
+        converted = litert_torch.convert(last, given)
         path = Path(folder) / "graph.tflite"
         converted.export(str(path))
         return path.read_bytes()
@@ -81,12 +84,13 @@ def dynamic(graph: bytes) -> bytes:
         return _readable(job.quantize(enable_progress_report=False).quantized_model)
 
 
-def eighth(graph: bytes, pictures: Iterable[F32]) -> bytes:
-    """The same with weights and activations in int8, calibrated on pictures; float32 in and out.
+def eighth(graph: bytes, samples: Iterable[Sequence[F32]]) -> bytes:
+    """The same with weights and activations in int8, calibrated on samples; float32 in and out.
 
     Args:
         graph: of `tflite_graph`.
-        pictures: (1, h, w, 3) float32 in 0-1, like those it will see.
+        samples: its inputs, float32 in 0-1, like those it will see: a picture (1, h, w, 3), and the previous
+            alpha (1, h, w, 1) if it takes one.
 
     Raises:
         MissingExtra: ai-edge-quantizer is not installed.
@@ -96,12 +100,14 @@ def eighth(graph: bytes, pictures: Iterable[F32]) -> bytes:
     from ai_edge_quantizer import qtyping, quantizer, recipe
     from ai_edge_quantizer.algorithm_manager import AlgorithmName
 
-    (name,) = Interpreter(model_content=graph).get_signature_runner().get_input_details()
+    details = Interpreter(model_content=graph).get_signature_runner().get_input_details()
+    names = {tuple(detail["shape"]): name for name, detail in details.items()}
+    given = [{names[array.shape]: array for array in sample} for sample in samples]
     with _quiet():
         job = quantizer.Quantizer(graph, recipe.static_wi8_ai8())
         for end in (qtyping.TFLOperationName.INPUT, qtyping.TFLOperationName.OUTPUT):
             job.update_quantization_recipe(regex=".*", operation_name=end, algorithm_key=AlgorithmName.NO_QUANTIZE)
-        ranges = job.calibrate({SIGNATURE: [{name: picture} for picture in pictures]})
+        ranges = job.calibrate({SIGNATURE: given})
         return _readable(job.quantize(ranges, enable_progress_report=False).quantized_model)
 
 

@@ -127,12 +127,26 @@ def _with_others(
 
 def affine(batch: Tensor, what: Augment, random: Random) -> Tensor:
     """Scale, aspect, rotation and place; what comes from outside is mirrored."""
-    count, _, height, width = batch.shape
+    count = len(batch)
     scale = torch.exp(random.uniform(count, math.log(what.scale[0]), math.log(what.scale[1])))
     stretch = torch.exp(random.uniform(count, -0.5, 0.5) * math.log(max(what.aspect, 1.0)))
     turn = torch.deg2rad(random.uniform(count, -what.rotate_deg, what.rotate_deg))
     room = (1 - 1 / scale).abs() + 0.05  # zoomed in, there is more to choose from
     x, y = random.uniform(count, -1, 1) * room, random.uniform(count, -1, 1) * room
+    return warp(batch, scale, stretch, turn, x, y)
+
+
+def warp(batch: Tensor, scale: Tensor, stretch: Tensor, turn: Tensor, x: Tensor, y: Tensor) -> Tensor:
+    """Pictures (n, c, h, w) moved, each by its own (n, 1, 1, 1); what comes from outside is mirrored.
+
+    Args:
+        batch: of any planes.
+        scale: factor of the size.
+        stretch: factor of width over height.
+        turn: in radians.
+        x, y: place of the picture's middle, in halves of its sides.
+    """
+    count, _, height, width = batch.shape
     ratio = height / width  # a turn is one of pixels, not of the square that grid_sample sees
     cos, sin = turn.cos(), turn.sin()
     a, b = cos / (scale * stretch), -sin * ratio * stretch / scale
@@ -212,6 +226,18 @@ def swap_amplitudes(batch: Tensor, other: Tensor, random: Random) -> Tensor:
 
 def occlude(batch: Tensor, random: Random) -> Tensor:
     """A thing before the person: an ellipse or a box of a plain or shaded colour. It is no person."""
+    count = len(batch)
+    cover, u = thing(batch, random)
+    hue = torch.cat([random.uniform(count, 0, 1) for _ in range(3)], 1)
+    shade = 1 + random.uniform(count, -0.4, 0.4) * u.clamp(-1, 1)
+    rgb = torch.lerp(batch[:, :3], (hue * shade).clamp(0, 1), cover)
+    alpha = batch[:, 3:4] * (1 - cover)
+    weight = torch.maximum(batch[:, 4:5], cover)
+    return torch.cat([rgb, alpha, weight], 1)
+
+
+def thing(batch: Tensor, random: Random) -> tuple[Tensor, Tensor]:
+    """An ellipse or a box for each picture: 1 within, (n, 1, h, w), and the place along it, -1 to 1 within."""
     count, _, height, width = batch.shape
     y = torch.linspace(-1, 1, height, device=batch.device).view(1, 1, height, 1)
     x = torch.linspace(-1, 1, width, device=batch.device).view(1, 1, 1, width)
@@ -221,13 +247,7 @@ def occlude(batch: Tensor, random: Random) -> Tensor:
     v = (dy * turn.cos() - dx * turn.sin()) / random.uniform(count, 0.1, 0.4)
     box = random.uniform(count, 0, 1) < 0.5
     radius = torch.where(box, torch.maximum(u.abs(), v.abs()), (u.square() + v.square()).sqrt())
-    cover = ((1 - radius) * 20).clamp(0, 1)
-    hue = torch.cat([random.uniform(count, 0, 1) for _ in range(3)], 1)
-    shade = 1 + random.uniform(count, -0.4, 0.4) * u.clamp(-1, 1)
-    rgb = torch.lerp(batch[:, :3], (hue * shade).clamp(0, 1), cover)
-    alpha = batch[:, 3:4] * (1 - cover)
-    weight = torch.maximum(batch[:, 4:5], cover)
-    return torch.cat([rgb, alpha, weight], 1)
+    return ((1 - radius) * 20).clamp(0, 1), u
 
 
 def colour(rgb: Tensor, random: Random) -> Tensor:

@@ -33,6 +33,7 @@ from livematte.training._tfjs_run import GraphModel
 from livematte.training.folder import picture_files
 from livematte.training.net import Matting, load_weights, multiply_adds
 from livematte.training.nets import Network
+from livematte.training.nets.recurrent import Recurrent
 from livematte.training.quantise import onnx_int8
 
 FORMATS = {
@@ -53,6 +54,11 @@ DEFAULT_FORMATS = ("onnx", "tflite", "tflite-fp16")
 
 PICTURES = 16
 """Pictures that graphs are compared on, and int8 ranges are taken from, at most."""
+
+Sample = tuple[F32, ...]
+"""What a graph is given: a picture (1, 3, h, w) in 0-1, and to a recurrent one the previous alpha (1, 1, h, w)."""
+
+PREVIOUS = "alpha of the frame before, as this graph gave it; zeros for the first frame and after a change of size"
 
 WEIGHTS = ("weights.pt", "best.pt")
 """Weights in a run's folder, and those of `--best`."""
@@ -144,7 +150,8 @@ def export(
     out.mkdir(parents=True, exist_ok=True)
     graphs = []
     for size in sizes:
-        job = _Job(net, size, pictures_at(size, pictures), out, f"{name}-{size}" if len(sizes) > 1 else name)
+        seen = _seen(net, pictures_at(size, pictures))
+        job = _Job(net, size, seen, out, f"{name}-{size}" if len(sizes) > 1 else name)
         for format in formats:
             for graph in job.write(format):
                 graphs.append(graph)
@@ -163,6 +170,8 @@ def fuse(net: Network) -> Matting:
             for at in range(len(module) - 1):
                 conv, norm = module[at], module[at + 1]
                 if isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
+                    if isinstance(fused, Recurrent) and conv is fused.stem:
+                        fused.fold(norm)
                     module[at], module[at + 1] = fuse_conv_bn_eval(conv, norm), nn.Identity()
     return Matting(fused).eval()
 
@@ -183,21 +192,34 @@ def pictures_at(size: Size, folder: Path | None = None) -> list[F32]:
     return [read_image(path).rgb(size, planar=True)[None] for path in spread]
 
 
+def _seen(net: Network, pictures: Sequence[F32]) -> list[Sample]:
+    """What graphs are compared on: pictures; for a recurrent network each first without, then with its own matte."""
+    matting = Matting(copy.deepcopy(net).cpu()).eval()
+    if len(matting.planes) == 1:
+        return [(picture,) for picture in pictures]
+    seen: list[Sample] = []
+    with torch.inference_mode():
+        for picture in pictures:
+            alpha = matting(torch.from_numpy(picture)).numpy()
+            seen += [(picture, np.zeros_like(alpha)), (picture, alpha)]
+    return seen
+
+
 class _Job:
     """The graphs of one size.
 
     Args:
         net: the network.
         size: of the picture.
-        seen: pictures (1, 3, h, w) to compare on, and to take int8 ranges from.
+        seen: inputs to compare on, and to take int8 ranges from.
         out: folder to write to.
         name: first part of the files' names.
     """
 
-    def __init__(self, net: Network, size: Size, seen: Sequence[F32], out: Path, name: str) -> None:
+    def __init__(self, net: Network, size: Size, seen: Sequence[Sample], out: Path, name: str) -> None:
         self._net, self._size, self._seen, self._out, self._name = fuse(net), size, seen, out, name
         with torch.inference_mode():
-            self._wanted = [Matting(net).eval()(torch.from_numpy(p)).numpy() for p in seen]
+            self._wanted = [Matting(net).eval()(*map(torch.from_numpy, sample)).numpy() for sample in seen]
         self._made: dict[str, bytes] = {}
 
     def write(self, format: str) -> list[Graph]:
@@ -238,13 +260,13 @@ class _Job:
             case "onnx-fp16":
                 graph = _onnx.half(graph)
             case "onnx-int8":
-                graph = onnx_int8(graph, _onnx.INPUT, self._seen)
+                graph = onnx_int8(graph, [dict(zip(_onnx.INPUTS, sample, strict=False)) for sample in self._seen])
             case "tflite-fp16":
                 graph = _tflite.half(graph)
             case "tflite-dynamic":
                 graph = _tflite.dynamic(graph)
             case "tflite-int8":
-                graph = _tflite.eighth(graph, [np.ascontiguousarray(p.transpose(0, 2, 3, 1)) for p in self._seen])
+                graph = _tflite.eighth(graph, [_channels_last(sample) for sample in self._seen])
         return {name: graph}
 
     def _float32(self, kind: str) -> bytes:
@@ -254,13 +276,13 @@ class _Job:
         return self._made[kind]
 
 
-def compare(path: Path, engine: str, seen: Sequence[F32], wanted: Sequence[F32]) -> tuple[float, float]:
+def compare(path: Path, engine: str, seen: Sequence[Sample], wanted: Sequence[F32]) -> tuple[float, float]:
     """Largest and mean difference of the alphas an engine makes from those of torch.
 
     Args:
         path: the graph.
         engine: an engine's name, or `tfjs`.
-        seen: pictures (1, 3, h, w).
+        seen: inputs.
         wanted: alphas (1, 1, h, w).
 
     Raises:
@@ -269,27 +291,34 @@ def compare(path: Path, engine: str, seen: Sequence[F32], wanted: Sequence[F32])
     """
     loaded: Any = GraphModel(path) if engine == "tfjs" else _registry.create("engines", engine, graph=path, threads=1)
     try:
-        apart = loaded.inputs[0].shape[1] == 3
-        given = [p if apart else np.ascontiguousarray(p.transpose(0, 2, 3, 1)) for p in seen]
-        differences = [
-            np.abs(loaded.run([picture])[0].reshape(alpha.shape) - alpha)
-            for picture, alpha in zip(given, wanted, strict=True)
-        ]
+        shapes = [place.shape for place in loaded.inputs]  # converters choose the order
+        apart = any(shape[1] == 3 for shape in shapes)
+        differences = []
+        for sample, alpha in zip(seen, wanted, strict=True):
+            by_shape = {array.shape: array for array in (sample if apart else _channels_last(sample))}
+            made = loaded.run([by_shape[shape] for shape in shapes])[0]
+            differences.append(np.abs(made.reshape(alpha.shape) - alpha))
     finally:
         loaded.close()
     return float(np.max(differences)), float(np.mean(differences))
+
+
+def _channels_last(sample: Sample) -> Sample:
+    return tuple(np.ascontiguousarray(array.transpose(0, 2, 3, 1)) for array in sample)
 
 
 def _facts(
     net: Network, size: Size, graphs: Sequence[Graph], name: str, terms: Terms, path: Path, pictures: Path | None
 ) -> dict[str, Any]:
     run = path.parent / "run.json"
+    again = isinstance(net, Recurrent)
+    known = {"previous": {"name": _onnx.INPUTS[1], "range": [0, 1], "meaning": PREVIOUS}} if again else {}
     return {
         "format": 1,
         "name": name,
         "livematte": livematte.__version__,
         "input": {
-            "name": _onnx.INPUT,
+            "name": _onnx.INPUTS[0],
             "width": size.width,
             "height": size.height,
             "colours": "RGB",
@@ -298,6 +327,8 @@ def _facts(
             "mean": [0, 0, 0],
             "resize": "stretch, mean over areas",
         },
+        "recurrent": again,
+        **known,
         "output": {"name": _onnx.OUTPUT, "range": [0, 1], "meaning": "alpha, 1 = person"},
         "licence": terms.licence,
         "commercial": terms.commercial,

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
 from livematte._errors import WeightsError
-from livematte.training.nets import OWN, Network, check_sides, restore
+from livematte.training.nets import OWN, RECURRENT, Network, check_sides, restore
 
 CHANNEL_MULTIPLE = 8
 """Channels come in such steps: the width of a vector register in float32."""
@@ -218,15 +218,20 @@ class Net(Pyramid):
 
 
 class Matting(nn.Module):
-    """What is exported: RGB 0-1 in, alpha 0-1 out."""
+    """What is exported: RGB 0-1 in, alpha 0-1 out; of a recurrent network the previous alpha in as well."""
 
     def __init__(self, net: Network) -> None:
         super().__init__()
         self.net = net
 
-    def forward(self, rgb: Tensor) -> Tensor:
-        """Alpha (n, 1, h, w) of a picture (n, 3, h, w)."""
-        return torch.sigmoid(self.net(rgb)[0])
+    @property
+    def planes(self) -> tuple[int, ...]:
+        """Planes of each input."""
+        return (3, 1) if self.net.architecture == RECURRENT else (3,)
+
+    def forward(self, rgb: Tensor, *previous: Tensor) -> Tensor:
+        """Alpha (n, 1, h, w) of a picture (n, 3, h, w), after that of the frame before (n, 1, h, w) if it is taken."""
+        return torch.sigmoid(self.net(rgb, *previous)[0])
 
 
 def multiply_adds(net: nn.Module, width: int = 256, height: int = 144) -> int:
@@ -280,9 +285,9 @@ def load_weights(path: Path, config: NetConfig | None = None) -> Network:
     if not isinstance(held, dict) or not {"config", "state"} <= held.keys():
         raise WeightsError(f"{path} holds no network: expected a file that `livematte train` wrote")
     net = restore(held.get("architecture", OWN), held["config"])  # ours did not always name themselves
-    if config is not None and net.describe() != asdict(config):
+    if config is not None and net.core.describe() != asdict(config):
         raise WeightsError(
-            f"{path} is of another shape: it has {net.architecture} {net.facts()}, the recipe asks for {config}"
+            f"{path} is of another shape: it has {net.core.architecture} {net.facts()}, the recipe asks for {config}"
         )
     try:
         net.load_state_dict(held["state"])

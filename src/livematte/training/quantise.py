@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import tempfile
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -14,13 +14,12 @@ from livematte._errors import MissingExtra
 from livematte._frame import F32
 
 
-def onnx_int8(graph: bytes, name: str, pictures: Sequence[F32]) -> bytes:
+def onnx_int8(graph: bytes, samples: Sequence[Mapping[str, F32]]) -> bytes:
     """An ONNX graph with weights and activations in int8, weights channel by channel; float32 in and out.
 
     Args:
         graph: serialised, in float32.
-        name: of its input.
-        pictures: (1, 3, h, w) float32 in 0-1 for the ranges of activations.
+        samples: its inputs by name, float32 in 0-1, for the ranges of activations.
 
     Raises:
         MissingExtra: `onnx` is not installed.
@@ -29,13 +28,13 @@ def onnx_int8(graph: bytes, name: str, pictures: Sequence[F32]) -> bytes:
         raise MissingExtra('int8 export needs onnx: pip install "livematte[train]"')
     from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 
-    class Pictures(CalibrationDataReader):  # type: ignore[misc]
+    class Samples(CalibrationDataReader):  # type: ignore[misc]
         def __init__(self) -> None:
-            self._next = iter(pictures)
+            self._next = iter(samples)
 
         def get_next(self) -> dict[str, Any] | None:
-            picture = next(self._next, None)
-            return None if picture is None else {name: picture}
+            sample = next(self._next, None)
+            return None if sample is None else dict(sample)
 
     logger = logging.getLogger()
     level = logger.level
@@ -48,7 +47,7 @@ def onnx_int8(graph: bytes, name: str, pictures: Sequence[F32]) -> bytes:
             quantize_static(
                 str(before),
                 str(after),
-                Pictures(),
+                Samples(),
                 quant_format=QuantFormat.QDQ,
                 per_channel=True,
                 activation_type=QuantType.QUInt8,

@@ -138,6 +138,9 @@ class Recipe:
         clip: largest norm of the gradient.
         ema: part of the averaged weights that a step keeps.
         bf16: whether convolutions run in bfloat16.
+        recurrent: whether the network takes the previous matte as well; one whose weights take it does so anyway.
+        doubt: part of the previous mattes that tell nothing or something wrong, half of them each; the more
+            there are, the less the network leans on its past.
     """
 
     net: str
@@ -149,6 +152,8 @@ class Recipe:
     clip: float = 5.0
     ema: float = 0.999
     bf16: bool = True
+    recurrent: bool = False
+    doubt: float = 0.5
     views: Views = field(default_factory=Views)
     augment: Augment = field(default_factory=Augment)
     loss: Loss = field(default_factory=Loss)
@@ -197,7 +202,8 @@ def same(held: dict[str, Any], recipe: Recipe) -> bool:
         held: the fields of the checkpoint's recipe.
         recipe: the one to go on with.
     """
-    known = {**held, "augment": {**asdict(Augment()), **held["augment"]}}
+    defaults = {item.name: item.default for item in fields(Recipe) if item.name in ("recurrent", "doubt")}
+    known = {**defaults, **held, "augment": {**asdict(Augment()), **held["augment"]}}
     return known == asdict(recipe)
 
 

@@ -12,6 +12,7 @@ from torch import Tensor
 from livematte._errors import OptionError
 from livematte.training.net import Net, load_weights
 from livematte.training.nets import OWN, Network, begin, restore
+from livematte.training.nets.recurrent import recurrent
 from livematte.training.recipe import Recipe, same
 
 INIT = "init"
@@ -80,7 +81,13 @@ def start(recipe: Recipe, init: Path | None, held: dict[str, Any] | None, device
 
 
 def _begin(recipe: Recipe, init: Path | None) -> Network:
-    """The network that the recipe names, from weights or from noise."""
+    """The network that the recipe names, from weights or from noise, with the input that it asks for."""
+    net = _named(recipe, init)
+    return recurrent(net) if recipe.recurrent else net
+
+
+def _named(recipe: Recipe, init: Path | None) -> Network:
+    """The network of the recipe's `net`."""
     if recipe.net == INIT:
         if init is None:
             raise OptionError(f"a recipe whose net is {INIT} takes its shape from weights: pass --init FILE")

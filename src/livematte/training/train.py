@@ -35,6 +35,8 @@ from livematte.training.augment import Random, augment, compose
 from livematte.training.data import Folder, Pool
 from livematte.training.losses import consistency, losses, second_look
 from livematte.training.net import multiply_adds
+from livematte.training.nets import RECURRENT
+from livematte.training.previous import previous_matte
 from livematte.training.processes import joined, signals
 from livematte.training.recipe import Recipe, Stage
 from livematte.training.state import State, start
@@ -186,19 +188,20 @@ class _Run:
         rgb, alpha, weight = self._batch(stage, inside)
         count = len(rgb)
         dx = dy = 0
+        seen = rgb if state.net.architecture != RECURRENT else torch.cat([rgb, self._previous(rgb, alpha)], 1)
         if stage.consistency:
             generator = _generator(recipe.seed, state.step, self._rank, self._device, "second look")
-            again, dx, dy = second_look(rgb[: max(1, count // TWICE)], generator)
-            rgb = torch.cat([rgb, again])
-        rgb = rgb.contiguous(memory_format=torch.channels_last)
+            again, dx, dy = second_look(seen[: max(1, count // TWICE)], generator)
+            seen = torch.cat([seen, again])
+        given = [part.contiguous(memory_format=torch.channels_last) for part in torch.split(seen, 3, 1)]
         self._model.train()
         with torch.autocast(self._device.type, torch.bfloat16, enabled=recipe.bf16):
-            logits, aux = self._model(rgb)
+            logits, aux = self._model(*given)
         sides = [aux] if isinstance(aux, Tensor) else aux
         found = losses(logits[:count], [side[:count] for side in sides], alpha, weight, recipe.loss)
         if stage.consistency:
             guess = torch.sigmoid(logits.float())
-            found["consistency"] = stage.consistency * consistency(guess[: len(rgb) - count], guess[count:], dx, dy)
+            found["consistency"] = stage.consistency * consistency(guess[: len(seen) - count], guess[count:], dx, dy)
         loss = torch.stack(list(found.values())).sum()
         for group in state.optimizer.param_groups:
             group["lr"] = learning_rate(stage, inside)
@@ -223,6 +226,13 @@ class _Run:
         batch = compose(batch, drawn.cut_outs.to(self._device), behind, light)
         batch = augment(batch, recipe.augment, _generator(recipe.seed, step, self._rank, self._device, "augment"))
         return batch[:, :3], batch[:, 3:4], batch[:, 4:5]
+
+    def _previous(self, rgb: Tensor, alpha: Tensor) -> Tensor:
+        """The matte of the frame before, as it may have been."""
+        recipe, state = self._job.recipe, self._state
+        generator = _generator(recipe.seed, state.step, self._rank, self._device, "previous")
+        with torch.autocast(self._device.type, torch.bfloat16, enabled=recipe.bf16):
+            return previous_matte(rgb, alpha, state.averaged, recipe.doubt, generator)
 
     def _pool(self, size: tuple[int, int]) -> Pool:
         if size not in self._pools:

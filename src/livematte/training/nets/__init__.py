@@ -25,6 +25,9 @@ FOLDER = "training.nets"
 OWN = "livematte"
 """The plugin whose names need no prefix: `fast` is `livematte:fast`."""
 
+RECURRENT = "recurrent"
+"""The plugin that gives the previous matte to any other."""
+
 STRIDE = 16
 """Sides of pictures are multiples of this, unless a network says otherwise."""
 
@@ -44,8 +47,13 @@ class Network(nn.Module):
     size: tuple[int, int] = (256, 144)
     """Width and height of the picture it was made for."""
 
-    rounding: ClassVar[float] = 1e-4
+    rounding: float = 1e-4
     """Largest difference of an alpha that float32 explains, between two ways to compute it."""
+
+    @property
+    def core(self) -> Network:
+        """It without what may be put around any network."""
+        return self
 
     def describe(self) -> dict[str, Any]:
         """Its shape, for `restore`: numbers, strings, lists and tables only."""
@@ -91,7 +99,7 @@ def begin(spec: str, width: float = 1.0, depth: float = 1.0) -> Network:
 
 def others() -> str:
     """The names of the other plugins, for messages."""
-    return ", ".join(f"{name}:..." for name in _registry.names(FOLDER) if name != OWN)
+    return ", ".join(f"{name}:..." for name in _registry.names(FOLDER) if name not in (OWN, RECURRENT))
 
 
 def restore(architecture: str, config: Mapping[str, Any]) -> Network:
