@@ -21,8 +21,8 @@ from livematte.engines import Engine, _tflite_to_onnx, litert, onnxruntime
 
 F32 = npt.NDArray[np.float32]
 
-WEIGHTS = Path(onnxruntime.__file__).parents[1] / "models" / "weights"
-ONNX, TFLITE = (WEIGHTS / "fast" / f"livematte-fast-256x144.{suffix}" for suffix in ("onnx", "tflite"))
+ONNX, TFLITE = (Path(__file__).parents[1] / "golden" / f"network-256x144.{suffix}" for suffix in ("onnx", "tflite"))
+"""One network in both formats: a picture in, an alpha out."""
 
 
 def create(engine: str, graph: Path, **options: Any) -> Engine:
@@ -55,7 +55,7 @@ def log(tmp_path: Path) -> Path:
 
 
 def nan_tflite(path: Path) -> Path:
-    """The packaged network with NaN as the bias of its last layer."""
+    """The network with NaN as the bias of its last layer."""
     import tflite
 
     data = bytearray(TFLITE.read_bytes())

@@ -21,8 +21,7 @@ from livematte.engines import _tflite_to_onnx
 F32 = npt.NDArray[np.float32]
 U8 = npt.NDArray[np.uint8]
 
-WEIGHTS = Path(_tflite_to_onnx.__file__).parents[1] / "models" / "weights"
-PACKAGED = WEIGHTS / "fast" / "livematte-fast-256x144.tflite"
+TFLITE = Path(__file__).parents[1] / "golden" / "network-256x144.tflite"
 SAME, VALID = 0, 1
 RELU, RELU_N1_TO_1, RELU6 = 1, 2, 3
 
@@ -285,8 +284,8 @@ def check_network(data: bytes, rgb: U8, tolerance: float) -> None:
         assert np.abs(run_converted(data, picture) - expected).max() < tolerance
 
 
-def test_packaged_network(astronaut: U8) -> None:
-    check_network(PACKAGED.read_bytes(), astronaut, 1e-4)
+def test_a_whole_network(astronaut: U8) -> None:
+    check_network(TFLITE.read_bytes(), astronaut, 1e-4)
 
 
 @pytest.mark.parametrize(
@@ -303,7 +302,7 @@ def test_published_network(path: str, tolerance: float, shared: Callable[[str], 
 
 
 def test_inputs_and_outputs_are_planar() -> None:
-    session = ort.InferenceSession(_tflite_to_onnx.convert(PACKAGED.read_bytes()), providers=["CPUExecutionProvider"])
+    session = ort.InferenceSession(_tflite_to_onnx.convert(TFLITE.read_bytes()), providers=["CPUExecutionProvider"])
     assert session.get_inputs()[0].shape == [1, 3, 144, 256]
     assert session.get_outputs()[0].shape == [1, 1, 144, 256]
 
@@ -311,12 +310,12 @@ def test_inputs_and_outputs_are_planar() -> None:
 def test_no_transpose_is_left() -> None:
     import onnx
 
-    model = onnx.load_from_string(_tflite_to_onnx.convert(PACKAGED.read_bytes()))
+    model = onnx.load_from_string(_tflite_to_onnx.convert(TFLITE.read_bytes()))
     assert "Transpose" not in {node.op_type for node in model.graph.node}
 
 
 def test_conversion_is_deterministic() -> None:
-    data = PACKAGED.read_bytes()
+    data = TFLITE.read_bytes()
     assert _tflite_to_onnx.convert(data) == _tflite_to_onnx.convert(data)
 
 
@@ -333,7 +332,7 @@ def test_other_files_are_refused() -> None:
 @pytest.mark.parametrize("keep", [8, 100, 5000, 200_000])
 def test_truncated_files_are_refused(keep: int) -> None:
     with pytest.raises(LoadError, match=r"net\.tflite"):
-        _tflite_to_onnx.convert(PACKAGED.read_bytes()[:keep], "net.tflite")
+        _tflite_to_onnx.convert(TFLITE.read_bytes()[:keep], "net.tflite")
 
 
 def test_integer_networks_are_refused() -> None:

@@ -35,7 +35,7 @@ from livematte.training.recipe import Augment, Loss  # noqa: E402
 from livematte.training.train import Job, train  # noqa: E402
 from livematte.training.validate import Validation  # noqa: E402
 
-PACKAGED = Path(livematte.__file__).parent / "models" / "weights" / "fast" / "livematte-fast-256x144.tflite"
+TFLITE = Path(__file__).parents[1] / "golden" / "network-256x144.tflite"
 """In every checkout, and read like any other network that ends in a sigmoid."""
 
 LANDSCAPE = "weights/mediapipe/selfie_segmentation_landscape.tflite"
@@ -65,9 +65,9 @@ def alpha_of(net: nets.Network, picture: npt.NDArray[np.float32]) -> npt.NDArray
         return own.Matting(net).eval()(planes)[0, 0].numpy()
 
 
-@pytest.fixture(params=["packaged", LANDSCAPE, GENERAL])
+@pytest.fixture(params=["ours", LANDSCAPE, GENERAL])
 def selfie(request: pytest.FixtureRequest, shared: Callable[[str], Path]) -> Path:
-    return PACKAGED if request.param == "packaged" else shared(request.param)
+    return TFLITE if request.param == "ours" else shared(request.param)
 
 
 def test_a_tflite_network_gives_the_alpha_that_litert_gives(selfie: Path, astronaut: npt.NDArray[np.uint8]) -> None:
@@ -159,17 +159,17 @@ def test_files_that_are_no_such_network_are_named(
     with pytest.raises(LoadError, match="not a TFLite file"):
         nets.begin(f"mediapipe:{tmp_path / 'bad.tflite'}")
     with pytest.raises(LoadError, match="makes 1 planes, DeepLabV3 makes 21"):
-        nets.begin(f"deeplabv3:{PACKAGED}")
+        nets.begin(f"deeplabv3:{TFLITE}")
     monkeypatch.setattr(_graph, "find_spec", lambda name: None)
     with pytest.raises(MissingExtra, match=r'pip install "livematte\[train,convert\]"'):
-        nets.begin(f"mediapipe:{PACKAGED}")
+        nets.begin(f"mediapipe:{TFLITE}")
 
 
 def test_names_that_do_not_exist_are_answered_with_those_that_do() -> None:
     with pytest.raises(OptionError, match=r"there are fast, base, init .*deeplabv3:\.\.\., mediapipe:\.\.\."):
         nets.begin("fats")
     with pytest.raises(OptionError, match="width and depth are of our own"):
-        nets.begin(f"mediapipe:{PACKAGED}", width=0.5)
+        nets.begin(f"mediapipe:{TFLITE}", width=0.5)
     with pytest.raises(WeightsError, match="of a network 'unheard'"):
         nets.restore("unheard", {})
     with pytest.raises(WeightsError, match="shape of this mediapipe network cannot be read"):
@@ -207,7 +207,7 @@ def test_it_learns_on_from_where_the_network_was(
 
 def test_a_stopped_run_goes_on_without_the_file_it_started_from(short_job: Callable[..., Job], tmp_path: Path) -> None:
     file = tmp_path / "start.tflite"
-    shutil.copy(PACKAGED, file)
+    shutil.copy(TFLITE, file)
     whole = short_job(f"mediapipe:{file}", steps=4)
     parts = replace(whole, out=tmp_path / "parts", resume=True)
     train(whole)
@@ -231,11 +231,11 @@ def test_deeplab_is_trained_at_its_odd_size(short_job: Callable[..., Job], share
 
 def test_sizes_that_the_network_does_not_take_are_refused(short_job: Callable[..., Job]) -> None:
     with pytest.raises(OptionError, match="multiples of 16, got 100x64"):
-        train(short_job(f"mediapipe:{PACKAGED}", size=(100, 64)))
+        train(short_job(f"mediapipe:{TFLITE}", size=(100, 64)))
 
 
 def test_weights_of_its_own_and_others_contradict_each_other(short_job: Callable[..., Job], tmp_path: Path) -> None:
-    job = short_job(f"mediapipe:{PACKAGED}", steps=1)
+    job = short_job(f"mediapipe:{TFLITE}", steps=1)
     train(job)
     begun = job.out / "weights.pt"
     with pytest.raises(OptionError, match="leave out --init"):
@@ -247,7 +247,7 @@ def test_weights_of_its_own_and_others_contradict_each_other(short_job: Callable
 
 
 def test_only_our_own_networks_are_pruned(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    net = nets.begin(f"mediapipe:{PACKAGED}")
+    net = nets.begin(f"mediapipe:{TFLITE}")
     with pytest.raises(OptionError, match="these weights are of mediapipe"):
         prune(net, 0.5)
 
@@ -275,7 +275,7 @@ def test_deeplab_is_exported(tmp_path: Path, shared: Callable[[str], Path]) -> N
 
 def test_the_commands(people: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "r.toml").write_text(
-        f'net = "mediapipe:{PACKAGED.as_posix()}"\n'
+        f'net = "mediapipe:{TFLITE.as_posix()}"\n'
         "[[stages]]\nsizes = [[64, 32], [32, 64]]\npictures = 8\nbatch = 4\nlr = 1e-4\n",
         encoding="utf-8",
     )

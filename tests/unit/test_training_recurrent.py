@@ -37,9 +37,9 @@ from livematte.training.validate import Validation, iou  # noqa: E402
 
 SIZE = Size(64, 48)
 
-PACKAGED = Path(livematte.__file__).parent / "models" / "weights" / "fast" / "livematte-fast-256x144.tflite"
+TFLITE = Path(__file__).parents[1] / "golden" / "network-256x144.tflite"
 
-SELFIE = f"mediapipe:{PACKAGED.as_posix()}"
+SELFIE = f"mediapipe:{TFLITE.as_posix()}"
 
 STAGE = Stage(sizes=((64, 48), (48, 64)), pictures=24, batch=4, lr=1e-3, consistency=0.5)
 

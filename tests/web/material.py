@@ -34,6 +34,8 @@ MODEL = "livematte:fast"
 
 FRAMES = 60
 FPS = 30
+ROW = (0, 3, 6, 9, 12)
+"""Frames of the clip that are looked at one after the other."""
 STRIPE_PX = 8
 """Width of a stripe; pages/kit.js looks for it."""
 STRIPES = (20, 235)
@@ -49,7 +51,7 @@ def main(folder: Path) -> None:
         write(folder / f"{name}.y4m", pictures)
         write(folder / f"{name}.webm", pictures)
     cv2.imwrite(str(folder / "plate.png"), plate()[..., ::-1])
-    write_stills(folder, next(iter(person())))
+    write_stills(folder, list(person()))
 
 
 def portrait() -> U8:
@@ -122,8 +124,9 @@ def plate() -> U8:
     return np.clip(np.where((y > hill)[..., None], (40, 70, 60), sky), 0, 255).astype(np.uint8)
 
 
-def write_stills(folder: Path, picture: U8) -> None:
-    """Frames and what Python makes of them, as planes in one file; offsets in the other."""
+def write_stills(folder: Path, clip: list[U8]) -> None:
+    """Frames alone, some in a row, and what Python makes of them, as planes in one file; offsets in the other."""
+    picture = clip[0]
     blob = bytearray()
 
     def stored(planes: Iterable[U8]) -> list[dict[str, int]]:
@@ -170,15 +173,22 @@ def write_stills(folder: Path, picture: U8) -> None:
                 out = session.process_frame(frame)
             planes = [*out.planes, *([out.alpha] if out.alpha is not None else [])]
             cases.append({"frame": name, "effect": effect, "planes": stored(planes)})
+    row = {f"row {n}": i420(clip[at], ColorMatrix.BT601, ColorRange.LIMITED) for n, at in enumerate(ROW)}
+    stream = []
+    with Session(MODEL, Blur(0.6)) as session:
+        for name, frame in row.items():
+            out = session.process_frame(frame)
+            stream.append({"frame": name, "planes": stored(out.planes)})
     inputs = {
         name: {
             "matrix": frame.matrix.value,
             "fullRange": frame.range is ColorRange.FULL,
             "planes": stored(frame.planes),
         }
-        for name, frame in frames.items()
+        for name, frame in (frames | row).items()
     }
-    (folder / "stills.json").write_text(json.dumps({"frames": inputs, "cases": cases}), encoding="utf-8")
+    known = {"frames": inputs, "cases": cases, "stream": stream}
+    (folder / "stills.json").write_text(json.dumps(known), encoding="utf-8")
     (folder / "stills.bin").write_bytes(bytes(blob))
 
 

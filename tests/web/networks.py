@@ -66,17 +66,28 @@ def pictures() -> Sequence[U8]:
 
 
 def shipped() -> tuple[Size, dict[str, Callable[[Array], Array]]]:
-    """The package's network: its picture's size, and it by each engine, (1, h, w, 3) in, (1, h, w, 1) out."""
+    """The package's network: its picture's size, and it by each engine, (1, h, w, 3) in, (1, h, w, 1) out.
+
+    A recurrent one is given the alpha of the call before as well, at first zeros.
+    """
 
     def by(engine: Any) -> Callable[[Array], Array]:
-        apart = engine.inputs[0].shape[1] == 3
+        apart = any(place.shape[1] == 3 for place in engine.inputs)
         order, back = ((0, 3, 1, 2), (0, 2, 3, 1)) if apart else ((0, 1, 2, 3), (0, 1, 2, 3))
-        return lambda rgb: engine.run([np.ascontiguousarray(rgb.transpose(order))])[0].transpose(back)
+        last = np.zeros(engine.outputs[0].shape, np.float32)
+
+        def run(rgb: Array) -> Array:
+            nonlocal last
+            picture = np.ascontiguousarray(rgb.transpose(order))
+            last = engine.run([picture if place.shape == picture.shape else last for place in engine.inputs])[0].copy()
+            return last.transpose(back)
+
+        return run
 
     engines = {
         name: _registry.create("engines", name, graph=WEIGHTS / file, threads=1) for name, file in ENGINES.items()
     }
-    _, height, width, _ = engines["litert"].inputs[0].shape
+    _, height, width, _ = engines["litert"].outputs[0].shape
     return Size(width, height), {name: by(engine) for name, engine in engines.items()}
 
 

@@ -30,6 +30,12 @@ for (const name of NAMES) {
       assert.ok(Object.keys(run).length >= 15, JSON.stringify(run));
     });
 
+    test("frames in a row come out as Python's Session gives them, with what it remembers", async () => {
+      const found = await page.evaluate(() => kit.row());
+      assert.ok(found.length >= 5);
+      for (const mean of found) assert.ok(mean <= MOST, `${found.map((each) => each.toFixed(2))} code values from Python`);
+    });
+
     for (const format of ["I420", "NV12"]) {
       test(`${format} frames come out as Python's Session gives them`, async () => {
         const found = await page.evaluate((format) => kit.stills(format), format);

@@ -127,6 +127,22 @@ export const kit = {
     return found;
   },
 
+  /** Frames in a row by this browser: mean difference of each from what Python's Session, with its memory, makes of it. */
+  async row() {
+    const { frames, stream } = await (await fetch("/material/stills.json")).json();
+    const stored = new Uint8Array(await (await fetch("/material/stills.bin")).arrayBuffer());
+    const background = await kit.open({ governor: false, effect: { type: "blur", strength: 0.6 } });
+    await background.loaded;
+    const found = [];
+    for (const [n, { frame, planes }] of stream.entries()) {
+      const out = await background.probe({ type: "still", frame: frameOf(stored, frames[frame], 33_333 * (n + 1), "I420") });
+      found.push((await compare(out, stored, planes)).mean);
+      out.close();
+    }
+    background.stop();
+    return found;
+  },
+
   /** The same stills by both renderers: mean difference in code values of RGB, alpha counted where there is one. */
   async renderers(keep = false) {
     const { frames } = await (await fetch("/material/stills.json")).json();

@@ -34,12 +34,13 @@ window.kit = {
     await loadLiteRt("/litert/");
     const model = await loadAndCompile(new Uint8Array(graph), { accelerator: "wasm" });
     const { width, height } = card.input;
+    let last = new Float32Array(width * height); // a recurrent network's alpha of the picture before
     const found = await differences(known, buffer, card.input, known.packaged, async (picture) => {
-      const given = new Tensor(picture, [1, height, width, 3]);
+      const given = model.getInputDetails().map(({ shape }) => new Tensor(shape.at(-1) === 3 ? picture : last, [...shape]));
       const made = await model.run(given);
-      const alpha = (await made[0].data()).slice();
-      for (const tensor of [given, ...made]) tensor.delete();
-      return alpha;
+      last = (await made[0].data()).slice();
+      for (const tensor of [...given, ...made]) tensor.delete();
+      return last;
     });
     model.delete();
     return found;

@@ -7,6 +7,8 @@ import type { Size } from "../render/renderer.js";
 import type { EngineName, ModelName } from "../types.js";
 import { type Graph, MODELS, type ModelSpec, nearest } from "./models.js";
 
+const COLOURS = 3;
+
 /** A network, for pictures of every aspect. */
 export interface Network {
   readonly name: ModelName;
@@ -23,17 +25,18 @@ export interface Network {
   close(): void;
 }
 
-/** A loaded graph. It keeps no memory of the frames before. */
+/** A loaded graph. It keeps no memory of the frames before: a recurrent one is handed what it gave. */
 export interface Segmenter {
   readonly name: ModelName;
   readonly size: Size;
   /**
    * Find people.
    * @param picture RGB 0-1, (height, width, 3).
+   * @param previous what this gave for the frame before, or null; only recurrent networks look at it.
    * @returns alpha 0-1, (height, width), of the caller's.
    * @throws LivematteError "engine": it failed, or gave what is no alpha.
    */
-  segment(picture: Float32Array): Promise<Float32Array>;
+  segment(picture: Float32Array, previous: Float32Array | null): Promise<Float32Array>;
   close(): void;
 }
 
@@ -121,24 +124,26 @@ async function loadSegmenter(spec: ModelSpec, graph: Graph, assetBase: string, a
     throw asError(thrown, "weights", `${spec.name} could not be compiled`);
   }
   const { size } = graph;
-  const shape = [1, size.height, size.width, 3];
+  const nobody = new Float32Array(size.width * size.height);
+  const places = model.getInputDetails().map(({ shape }) => [...shape]); // one for the picture, maybe one for the previous alpha
   return {
     name: spec.name,
     size,
-    async segment(picture) {
+    async segment(picture, previous) {
       if (!model) throw new LivematteError("stopped", `${spec.name} was closed`);
-      let input: Tensor | undefined;
+      const before = previous?.length === nobody.length ? previous : nobody;
+      let inputs: Tensor[] = [];
       let outputs: Tensor[] = [];
       try {
-        input = new Tensor(picture, shape);
-        outputs = await model.run(accelerator === "webgpu" ? (input = await input.moveTo("webgpu")) : input);
+        inputs = places.map((shape) => new Tensor(shape.at(-1) === COLOURS ? picture : before, shape));
+        if (accelerator === "webgpu") inputs = await Promise.all(inputs.map((input) => input.moveTo("webgpu")));
+        outputs = await model.run(inputs);
         const alpha = (await (outputs[0] as Tensor).data()) as Float32Array;
         return checked(alpha.slice(), spec.name, size);
       } catch (thrown) {
         throw asError(thrown, "engine", `${spec.name} failed`);
       } finally {
-        input?.delete();
-        for (const output of outputs) output.delete();
+        for (const tensor of [...inputs, ...outputs]) tensor.delete();
       }
     },
     close() {

@@ -12,15 +12,21 @@ export interface Wishes {
   readonly temporal: boolean;
 }
 
-/** The matte before, or null at the start of a stream. It comes in and goes out. */
-export type MatteState = Matte | null;
+/** A matte, and what the network gave for it: neither chosen from nor steadied. */
+export interface Estimate extends Matte {
+  readonly given: Float32Array;
+}
 
-/** @throws LivematteError "engine". */
-export async function estimate(segmenter: Segmenter, small: SmallKernels, picture: Float32Array, timestamp_us: number, wishes: Wishes, state: MatteState): Promise<Matte> {
-  let alpha = await segmenter.segment(picture);
+/**
+ * @param state the matte before, or null at the start of a stream. It comes in and goes out.
+ * @throws LivematteError "engine".
+ */
+export async function estimate(segmenter: Segmenter, small: SmallKernels, picture: Float32Array, timestamp_us: number, wishes: Wishes, state: Estimate | null): Promise<Estimate> {
+  const given = await segmenter.segment(picture, wishes.temporal ? (state?.given ?? null) : null);
+  let alpha = given;
   if (wishes.who === "nearest") alpha = small.keepLargest(alpha, segmenter.size);
   if (wishes.temporal && state?.alpha.length === alpha.length) alpha = small.temporal(alpha, state.alpha);
-  return { alpha, size: segmenter.size, timestamp_us };
+  return { alpha, given, size: segmenter.size, timestamp_us };
 }
 
 /** Kernels that work on alpha at the network's size, in a module of their own: it serves every renderer. */

@@ -11,7 +11,7 @@ import type { Matte, Painting, Renderer, Size } from "../render/renderer.js";
 import { MAX_MATTE_AGE_US } from "../render/renderer.js";
 import type { Network, Segmenter } from "../segmenter/litert.js";
 import type { RungChange, Stage } from "../types.js";
-import { estimate, type SmallKernels, type Wishes } from "./estimate.js";
+import { type Estimate, estimate, type SmallKernels, type Wishes } from "./estimate.js";
 import { Counter } from "./stats.js";
 
 /** What happens to every frame. Parts are exchanged while the stream runs. */
@@ -35,7 +35,7 @@ const TELL_EVERY = 30;
 export class Pipeline {
   readonly counter = new Counter();
   readonly governor: Governor;
-  private matte: Matte | null = null;
+  private matte: Estimate | null = null;
   private size = "";
   private sinceInference = 0;
   private failures = 0;
