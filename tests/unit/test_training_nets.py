@@ -246,7 +246,7 @@ def test_weights_of_its_own_and_others_contradict_each_other(short_job: Callable
         train(replace(again, out=tmp_path / "third", recipe=replace(job.recipe, net="fast")))
 
 
-def test_only_our_own_networks_are_pruned(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_only_inverted_residuals_are_pruned(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     net = nets.begin(f"mediapipe:{TFLITE}")
     with pytest.raises(OptionError, match="these weights are of mediapipe"):
         prune(net, 0.5)
@@ -284,4 +284,4 @@ def test_the_commands(people: Path, tmp_path: Path, capsys: pytest.CaptureFixtur
     assert cli.run(["export", str(tmp_path / "run"), "-o", str(tmp_path), "--format", "onnx"]) == 0
     assert "difference from torch at most" in capsys.readouterr().out
     assert cli.run(["prune", str(tmp_path / "run"), "-o", str(tmp_path / "half.pt")]) == 1
-    assert "only our own networks are pruned" in capsys.readouterr().err
+    assert "only inverted residuals are pruned" in capsys.readouterr().err

@@ -15,10 +15,11 @@ torch.set_num_threads(1)  # two threads wait for each other by the second where 
 
 from livematte._errors import MissingExtra, OptionError, UnknownName, WeightsError  # noqa: E402
 from livematte._frame import Size  # noqa: E402
+from livematte.training import checkpoint, nets  # noqa: E402
 from livematte.training import export as ex  # noqa: E402
 from livematte.training import net as own  # noqa: E402
-from livematte.training import nets  # noqa: E402
 from livematte.training.losses import losses  # noqa: E402
+from livematte.training.prune import prune  # noqa: E402
 from livematte.training.recipe import Loss  # noqa: E402
 from livematte.training.train import Job, train  # noqa: E402
 
@@ -110,3 +111,27 @@ def test_an_encoder_is_trained_stopped_and_exported(short_job: Callable[..., Job
     assert all(map(torch.equal, first.state_dict().values(), second.state_dict().values()))
     (graph,) = ex.export(job.out, tmp_path, sizes=[Size(64, 32)], formats=["onnx"])
     assert graph.largest_difference < 1e-4
+
+
+@pytest.mark.usefixtures("timm")
+def test_an_encoder_is_pruned_and_read_back(tmp_path: Path) -> None:
+    torch.manual_seed(3)
+    net = nets.begin("timm:tf_efficientnet_lite0:noise").eval()
+    picture = torch.rand(1, 3, 64, 96)
+    assert torch.equal(prune(net, 1.0)(picture)[0], net(picture)[0])
+    for layers in net.residuals():
+        net.get_parameter(f"{layers.second}.weight").data[::2] = 0  # every other channel is always 0
+        net.get_parameter(f"{layers.second}.bias").data[::2] = 0
+    small = prune(net, 0.5)
+    checkpoint.save_weights(tmp_path / "small.pt", small)
+    back = own.load_weights(tmp_path / "small.pt").eval()
+    with torch.inference_mode():
+        assert torch.allclose(back(picture)[0], net(picture)[0], atol=1e-4)
+    assert own.multiply_adds(back) < 0.65 * own.multiply_adds(net)
+
+
+@pytest.mark.usefixtures("timm")
+def test_blocks_with_more_inside_are_left_whole() -> None:
+    net = nets.begin(f"timm:{SMALL}:noise")  # squeeze and excitation, and the hard swish
+    with pytest.raises(OptionError, match="only inverted residuals are pruned"):
+        prune(net, 0.5)

@@ -15,7 +15,7 @@ STAGE = "[[stages]]\nsizes = [[144, 80]]\npictures = 64\nbatch = 16\nlr = 1e-3\n
 @pytest.mark.parametrize("name", sorted(path.stem for path in RECIPES.glob("*.toml")))
 def test_recipes_of_the_package(name: str) -> None:
     recipe = read_recipe(name)
-    assert recipe.net in ("fast", "base", "init", "mediapipe:landscape")
+    assert recipe.net in ("fast", "base", "init", "mediapipe:landscape", "timm:tf_efficientnet_lite0")
     assert recipe.steps == sum(stage.steps for stage in recipe.stages)
 
 
@@ -49,5 +49,5 @@ def test_a_wrong_recipe_is_told_where(tmp_path: Path, text: str, message: str) -
 
 
 def test_an_unknown_recipe_is_answered_with_the_list() -> None:
-    with pytest.raises(OptionError, match=r"there are base, base-scratch, fast, fast-scratch, smoke"):
+    with pytest.raises(OptionError, match=r"there are base, base-scratch, fast, fast-scratch, research, smoke"):
         read_recipe("none")

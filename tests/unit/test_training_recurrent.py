@@ -158,7 +158,7 @@ def test_there_is_one_way_to_say_it() -> None:
     with pytest.raises(OptionError) as error:
         nets.begin("huge")
     assert "recurrent" not in str(error.value)
-    with pytest.raises(OptionError, match="only our own networks are pruned"):
+    with pytest.raises(OptionError, match="only inverted residuals are pruned"):
         prune(recurrent(own.Net(own.CONFIGS["fast"])), 0.5)
 
 

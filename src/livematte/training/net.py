@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
 from livematte._errors import WeightsError
-from livematte.training.nets import OWN, RECURRENT, Network, check_sides, restore
+from livematte.training.nets import OWN, RECURRENT, Network, ResidualLayers, check_sides, restore
 
 CHANNEL_MULTIPLE = 8
 """Channels come in such steps: the width of a vector register in float32."""
@@ -61,10 +61,10 @@ class NetConfig:
         (c4, c8, c16), (d8, d4, d2), (n4, n8, n16) = self.channels, self.decoder, self.blocks
         return replace(
             self,
-            stem=_round(self.stem * width),
-            channels=(_round(c4 * width), _round(c8 * width), _round(c16 * width)),
+            stem=rounded(self.stem * width),
+            channels=(rounded(c4 * width), rounded(c8 * width), rounded(c16 * width)),
             blocks=(round(n4 * depth), max(1, round(n8 * depth)), max(1, round(n16 * depth))),
-            decoder=(_round(d8 * width), _round(d4 * width), _round(d2 * width)),
+            decoder=(rounded(d8 * width), rounded(d4 * width), rounded(d2 * width)),
         )
 
 
@@ -129,7 +129,7 @@ class Residual(nn.Module):
 
     def __init__(self, inputs: int, outputs: int, expand: float, kernel: int = 3, stride: int = 1) -> None:
         super().__init__()
-        hidden = _round(inputs * expand)
+        hidden = rounded(inputs * expand)
         self.b = nn.Sequential(
             _conv(inputs, hidden, 1),
             _conv(hidden, hidden, kernel, stride, groups=hidden),
@@ -198,6 +198,16 @@ class Net(Pyramid):
         self.stage8 = _stage(c4, c8, config, 1)
         self.stage16 = _stage(c8, c16, config, 2)
         self._decoder((config.stem, c4, c8, c16), config.decoder, config.decoder_expand, config.dense)
+
+    def residuals(self) -> list[ResidualLayers]:
+        names = [name for name, module in self.named_modules() if isinstance(module, Residual)]
+        layers = ("0.0", "0.1", "1.0", "1.1", "2.0", "2.1")
+        return [ResidualLayers(*(f"{name}.b.{layer}" for layer in layers)) for name in names]
+
+    def narrower(self, keep: float) -> Net:
+        old = self.config
+        e4, e8, e16 = old.expand
+        return Net(replace(old, expand=(e4 * keep, e8 * keep, e16 * keep), decoder_expand=old.decoder_expand * keep))
 
     def describe(self) -> dict[str, Any]:
         return asdict(self.config)
@@ -309,8 +319,9 @@ def _renamed(state: dict[str, Tensor]) -> dict[str, Tensor]:
     return {f"{SEED_NAMES[key.split('.')[0]]}.{key.partition('.')[2]}": value for key, value in state.items()}
 
 
-def _round(channels: float) -> int:
-    return max(CHANNEL_MULTIPLE, round(channels / CHANNEL_MULTIPLE) * CHANNEL_MULTIPLE)
+def rounded(count: float) -> int:
+    """The nearest number of channels that registers are filled with."""
+    return max(CHANNEL_MULTIPLE, round(count / CHANNEL_MULTIPLE) * CHANNEL_MULTIPLE)
 
 
 def _conv(inputs: int, outputs: int, kernel: int, stride: int = 1, groups: int = 1, active: bool = True) -> nn.Module:

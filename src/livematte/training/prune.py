@@ -11,20 +11,17 @@ follow counted in.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from livematte._errors import OptionError
-from livematte.training.net import Net, Residual
-from livematte.training.nets import Network
+from livematte.training.nets import Network, ResidualLayers
 
 QUANTILES = 65
 """Points of the normal distribution that stand for the values of a channel."""
 
 
-def prune(net: Network, keep: float) -> Net:
+def prune(net: Network, keep: float) -> Network:
     """A network with the best part of the channels inside of each inverted residual.
 
     Args:
@@ -32,44 +29,36 @@ def prune(net: Network, keep: float) -> Net:
         keep: part of the channels that stays, 0-1; they come in steps of 8.
 
     Raises:
-        OptionError: `keep` is out of range, or the network is not one of ours.
+        OptionError: `keep` is out of range, or the network has no inverted residuals that it could name.
     """
-    if not isinstance(net, Net):
-        raise OptionError(f"only our own networks are pruned, and these weights are of {net.architecture}")
+    if not (blocks := net.residuals()):
+        raise OptionError(f"only inverted residuals are pruned, and these weights are of {net.architecture}")
     if not 0 < keep <= 1:
         raise OptionError(f"the part of channels to keep lies between 0 and 1, got {keep}")
-    old = net.config
-    e4, e8, e16 = old.expand
-    small = Net(replace(old, expand=(e4 * keep, e8 * keep, e16 * keep), decoder_expand=old.decoder_expand * keep))
-    ours, theirs = dict(net.named_modules()), dict(small.named_modules())
+    small = net.narrower(keep)
     state = {name: value.clone() for name, value in net.state_dict().items()}
-    for name, block in ours.items():
-        if isinstance(block, Residual):
-            fewer = theirs[f"{name}.b.1.0"].weight.shape[0]
-            assert isinstance(fewer, int)
-            state |= {f"{name}.b.{key}": value for key, value in _cut(block.b, fewer).items()}
+    for layers in blocks:
+        _cut(state, layers, len(small.get_parameter(f"{layers.depthwise}.weight")))
     small.load_state_dict(state)
     return small.train(net.training)
 
 
-def _cut(layers: nn.Module, count: int) -> dict[str, Tensor]:
-    """State of a residual's layers with the `count` channels that add most to its output.
+def _cut(state: dict[str, Tensor], layers: ResidualLayers, count: int) -> None:
+    """Leave the `count` channels of a residual that add most to its output in the state.
 
     What the others add on average goes into the mean that the last batch normalisation takes off.
     """
-    state = {key: value.clone() for key, value in layers.state_dict().items()}
-    square, mean = _moments(state["1.1.weight"], state["1.1.bias"])
-    project = state["2.0.weight"]  # (outputs, hidden, 1, 1)
+    square, mean = _moments(state[f"{layers.second}.weight"], state[f"{layers.second}.bias"])
+    project = state[f"{layers.out}.weight"]  # (outputs, hidden, 1, 1)
     adds = square.sqrt() * project.flatten(2).square().sum((0, 2)).sqrt()
     kept = adds.topk(count).indices.sort().values
     lost = torch.ones_like(adds).index_fill_(0, kept, 0.0)
-    state["2.1.running_mean"] -= project[:, :, 0, 0] @ (mean * lost)
-    for key, value in state.items():
-        if key == "2.0.weight":
-            state[key] = value[:, kept]
-        elif key[0] in "01" and value.ndim:
-            state[key] = value[kept]
-    return state
+    state[f"{layers.last}.running_mean"] -= project[:, :, 0, 0] @ (mean * lost)
+    state[f"{layers.out}.weight"] = project[:, kept]
+    inside = (layers.wide, layers.first, layers.depthwise, layers.second)
+    for name, value in state.items():
+        if name.rpartition(".")[0] in inside and value.ndim:
+            state[name] = value[kept]
 
 
 def _moments(scale: Tensor, shift: Tensor) -> tuple[Tensor, Tensor]:

@@ -12,7 +12,7 @@ so that a file of weights holds everything that is needed to build its network, 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 from torch import Tensor, nn
 
@@ -33,6 +33,17 @@ STRIDE = 16
 
 Logits = tuple[Tensor, Tensor | Sequence[Tensor]]
 """Logits of the alpha (n, 1, h, w), and smaller ones that help training: one, several or none."""
+
+
+class ResidualLayers(NamedTuple):
+    """Names of the layers of an inverted residual: three convolutions without bias, their batch normalisations."""
+
+    wide: str
+    first: str
+    depthwise: str
+    second: str
+    out: str
+    last: str
 
 
 class Network(nn.Module):
@@ -57,6 +68,14 @@ class Network(nn.Module):
 
     def describe(self) -> dict[str, Any]:
         """Its shape, for `restore`: numbers, strings, lists and tables only."""
+        raise NotImplementedError
+
+    def residuals(self) -> list[ResidualLayers]:
+        """The inverted residuals whose hidden channels pruning may take away; they bend at 0 and 6."""
+        return []
+
+    def narrower(self, keep: float) -> Network:
+        """Its shape with a part of the hidden channels of each residual, 0-1; any weights."""
         raise NotImplementedError
 
     def facts(self) -> dict[str, Any]:

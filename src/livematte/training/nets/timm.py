@@ -11,8 +11,8 @@ Source: Howard et al., "Searching for MobileNetV3", 2019; Tan and Le, "Efficient
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 from textwrap import shorten
@@ -22,13 +22,17 @@ import torch
 from torch import Tensor, nn
 
 from livematte._errors import MissingExtra, OptionError, UnknownName, WeightsError
-from livematte.training.net import Pyramid, quicken
+from livematte.training.net import Pyramid, quicken, rounded
+from livematte.training.nets import ResidualLayers
 
 REDUCTIONS = [2, 4, 8, 16]
 """The decoder's maps are the picture over these."""
 
 NOISE = "noise"
 """In place of a file: no weights."""
+
+LAYERS = ("conv_pw", "bn1", "conv_dw", "bn2", "conv_pwl", "bn3")
+"""Of timm's inverted residuals, in the order they run."""
 
 DECODER, EXPAND, DENSE = (32, 32, 16), 1.0, False
 """Shape of the decoder: the channels of `base`, the layers of `fast`."""
@@ -43,6 +47,7 @@ class Shape:
         mean, std: of the pictures it was trained on, red, green, blue in 0-1.
         maps: channels of its maps.
         decoder, expand, dense: as in a `NetConfig`.
+        hidden: channels inside of each inverted residual that can be pruned, in their order; none given, timm's own.
     """
 
     encoder: str
@@ -52,6 +57,7 @@ class Shape:
     decoder: tuple[int, int, int] = DECODER
     expand: float = EXPAND
     dense: bool = DENSE
+    hidden: tuple[int, ...] = ()
 
 
 class Timm(Pyramid):
@@ -77,6 +83,14 @@ class Timm(Pyramid):
 
     def describe(self) -> dict[str, Any]:
         return asdict(self.shape)
+
+    def residuals(self) -> list[ResidualLayers]:
+        return [ResidualLayers(*(f"encoder.{name}.{layer}" for layer in LAYERS)) for name in _residuals(self.encoder)]
+
+    def narrower(self, keep: float) -> Timm:
+        blocks: Iterable[Any] = map(self.encoder.get_submodule, _residuals(self.encoder))
+        hidden = tuple(rounded(block.conv_dw.out_channels * keep) for block in blocks)
+        return restore(asdict(replace(self.shape, hidden=hidden)))
 
     def forward(self, rgb: Tensor) -> tuple[Tensor, Tensor]:
         """Logits (n, 1, h, w) of (n, 3, h, w) in 0-1, and those at 1/16 that help training."""
@@ -107,7 +121,38 @@ def create(argument: str | None) -> Timm:
 def restore(config: Mapping[str, Any]) -> Timm:
     """The shape that `describe` gave."""
     shape = Shape(**config)
-    return Timm(shape, _encoder(shape.encoder, NOISE))
+    encoder = _encoder(shape.encoder, NOISE)
+    if shape.hidden:
+        for name, hidden in zip(_residuals(encoder), shape.hidden, strict=True):
+            _narrow(encoder.get_submodule(name), hidden)
+    return Timm(shape, encoder)
+
+
+def _residuals(encoder: nn.Module) -> list[str]:
+    """Names of the inverted residuals that have nothing else inside, and whose bend is that of ReLU6."""
+    from timm.models._efficientnet_blocks import InvertedResidual
+
+    def plain(block: Any) -> bool:
+        bends = (block.bn1.act, block.bn2.act)
+        return isinstance(block.se, nn.Identity) and all(isinstance(bend, nn.ReLU6) for bend in bends)
+
+    found = [(name, block) for name, block in encoder.named_modules() if type(block) is InvertedResidual]
+    return [name for name, block in found if plain(block)]
+
+
+def _narrow(block: Any, hidden: int) -> None:
+    """Give an inverted residual so many channels inside, with weights of any kind."""
+    block.conv_pw = nn.Conv2d(block.conv_pw.in_channels, hidden, 1, bias=False)
+    block.conv_pwl = nn.Conv2d(hidden, block.conv_pwl.out_channels, 1, bias=False)
+    deep = block.conv_dw
+    deep.in_channels = deep.out_channels = deep.groups = hidden
+    deep.weight = nn.Parameter(deep.weight[:1].repeat(hidden, 1, 1, 1))
+    for norm in (block.bn1, block.bn2):
+        norm.num_features = hidden
+        for name in ("weight", "bias"):
+            setattr(norm, name, nn.Parameter(torch.ones(hidden)))
+        for name in ("running_mean", "running_var"):
+            setattr(norm, name, torch.ones(hidden))
 
 
 def _encoder(name: str, source: str) -> Any:
