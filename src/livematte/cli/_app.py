@@ -23,6 +23,7 @@ ORDER = (
     "evaluate",
     "label",
     "train",
+    "mix",
     "prune",
     "export",
 )

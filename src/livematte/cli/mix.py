@@ -1,0 +1,30 @@
+"""`livematte mix`: weights between two networks, one trained on from the other."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+EXAMPLE = "Example: livematte mix runs/first runs/steady --share 0.75 -o mixed.pt"
+
+
+def command(
+    start: Annotated[Path, typer.Argument(metavar="RUN_OR_PT", help="What the second was trained on from.")],
+    end: Annotated[Path, typer.Argument(metavar="RUN_OR_PT", help="Folder of a run, or a weights file.")],
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE", help="Weights between the two.")],
+    share: Annotated[float, typer.Option(metavar="0-1", help="Part that the second has in them.")] = 0.5,
+    debug: Annotated[bool, typer.Option("--debug", help="Show a traceback if something fails.")] = False,
+) -> None:
+    """Mix the weights before and after a training, to keep some of what it cost."""
+    from livematte.training import require_torch
+
+    require_torch()
+    from livematte.training import checkpoint
+    from livematte.training.mix import mix
+    from livematte.training.net import load_weights
+
+    first, second = (load_weights(path / "weights.pt" if path.is_dir() else path) for path in (start, end))
+    checkpoint.save_weights(out, mix(first, second, share))
+    typer.echo(f"{out}  {share:.0%} of {end}, {1 - share:.0%} of {start}")
