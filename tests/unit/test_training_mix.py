@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -58,9 +59,19 @@ def test_what_cannot_be_mixed_is_refused() -> None:
 
 def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for seed in (1, 2):
-        torch.save(nets.weights(network(seed)), tmp_path / f"{seed}.pt")
-    ends = [str(tmp_path / f"{seed}.pt") for seed in (1, 2)]
-    assert cli.run(["mix", *ends, "--share", "0.75", "-o", str(tmp_path / "mixed.pt")]) == 0
+        run = tmp_path / str(seed)
+        run.mkdir()
+        torch.save(nets.weights(network(seed)), run / "weights.pt")
+        (run / "run.json").write_text(json.dumps({"seed": seed}))
+        (run / "log.jsonl").write_text("{}\n")
+    arguments = ["mix", *(str(tmp_path / name) for name in "12"), "--share", "0.75", "-o", str(tmp_path / "mixed")]
+    assert cli.run(arguments) == 0
     assert "75% of" in capsys.readouterr().out
-    expected = mix(network(1), network(2), 0.75)
-    assert torch.equal(nets.load_weights(tmp_path / "mixed.pt").eval()(PICTURE)[0], expected(PICTURE)[0])
+    mixed = nets.load_weights(tmp_path / "mixed" / "weights.pt").eval()
+    assert torch.equal(mixed(PICTURE)[0], mix(network(1), network(2), 0.75)(PICTURE)[0])
+    facts = json.loads((tmp_path / "mixed" / "run.json").read_text())
+    assert facts == {"seed": 2, "mixed": {"share": 0.75, "start": "1"}}
+    assert (tmp_path / "mixed" / "log.jsonl").read_text() == "{}\n"
+    arguments[1:3] = [str(tmp_path / name / "weights.pt") for name in "12"]  # of bare weights nothing else is known
+    assert cli.run([*arguments[:-1], str(tmp_path / "bare")]) == 0
+    assert [path.name for path in (tmp_path / "bare").iterdir()] == ["weights.pt"]

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-EXAMPLE = "Example: livematte mix runs/first runs/steady --share 0.75 -o mixed.pt"
+EXAMPLE = "Example: livematte mix runs/first runs/steady --share 0.75 -o runs/mixed"
 
 
 def command(
     start: Annotated[Path, typer.Argument(metavar="RUN_OR_PT", help="What the second was trained on from.")],
     end: Annotated[Path, typer.Argument(metavar="RUN_OR_PT", help="Folder of a run, or a weights file.")],
-    out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE", help="Weights between the two.")],
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Folder for the weights between the two.")],
     share: Annotated[float, typer.Option(metavar="0-1", help="Part that the second has in them.")] = 0.5,
     debug: Annotated[bool, typer.Option("--debug", help="Show a traceback if something fails.")] = False,
 ) -> None:
-    """Mix the weights before and after a training, to keep some of what it cost."""
+    """Mix the weights before and after a training, to keep some of what it cost; what is known of the run goes along."""
     from livematte.training import require_torch
 
     require_torch()
@@ -26,5 +28,11 @@ def command(
     from livematte.training.net import load_weights
 
     first, second = (load_weights(path / "weights.pt" if path.is_dir() else path) for path in (start, end))
-    checkpoint.save_weights(out, mix(first, second, share))
-    typer.echo(f"{out}  {share:.0%} of {end}, {1 - share:.0%} of {start}")
+    mixed = mix(first, second, share)
+    out.mkdir(parents=True, exist_ok=True)
+    if (run := end / "run.json").is_file():
+        facts = {**json.loads(run.read_text(encoding="utf-8")), "mixed": {"share": share, "start": start.name}}
+        (out / "run.json").write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
+        shutil.copy(end / "log.jsonl", out)
+    checkpoint.save_weights(out / "weights.pt", mixed)
+    typer.echo(f"{out / 'weights.pt'}  {share:.0%} of {end}, {1 - share:.0%} of {start}")
