@@ -19,7 +19,7 @@ def command(
     share: Annotated[float, typer.Option(metavar="0-1", help="Part that the second has in them.")] = 0.5,
     debug: Annotated[bool, typer.Option("--debug", help="Show a traceback if something fails.")] = False,
 ) -> None:
-    """Mix the weights before and after a training, to keep some of what it cost; what is known of the run goes along."""
+    """Mix the weights before and after a training, to keep some of what it cost; the run's log goes along."""
     from livematte.training import require_torch
 
     require_torch()
