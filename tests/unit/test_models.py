@@ -242,31 +242,35 @@ def block_mean(rgb: U8, size: Size) -> F32:
     return (along_first(rows.swapaxes(0, 1), size.width).swapaxes(0, 1) / 255).astype(np.float32)
 
 
-def own_run(engine: str, path: Path, picture: F32) -> F32:
-    """The engine's own interface on an RGB picture (h, w, 3), without our adapters."""
+def own_run(engine: str, path: Path, picture: F32, previous: F32 | None = None) -> F32:
+    """The engine's own interface on an RGB picture (h, w, 3), without our adapters; no previous alpha is zeros."""
+    previous = np.zeros(picture.shape[:2], np.float32) if previous is None else previous.reshape(picture.shape[:2])
     if engine == "litert":
         from ai_edge_litert.interpreter import Interpreter
 
         interpreter = Interpreter(str(path))
         interpreter.allocate_tensors()
-        interpreter.set_tensor(interpreter.get_input_details()[0]["index"], picture[None])
+        for place in interpreter.get_input_details():
+            values = picture if place["shape"][3] == 3 else previous[..., None]
+            interpreter.set_tensor(place["index"], values[None])
         interpreter.invoke()
         alpha: F32 = interpreter.get_tensor(interpreter.get_output_details()[0]["index"])
         return alpha[0, :, :, 0]
     import onnxruntime as ort
 
     session = ort.InferenceSession(str(path))
-    alpha = session.run(None, {session.get_inputs()[0].name: picture.transpose(2, 0, 1)[None]})[0]
+    planes = {3: picture.transpose(2, 0, 1)[None], 1: previous[None, None]}
+    alpha = session.run(None, {place.name: planes[place.shape[1]] for place in session.get_inputs()})[0]
     return alpha[0, 0]
 
 
-def reference_alpha(spec: ModelSpec, engine: str, shared: Shared, picture: F32) -> F32:
+def reference_alpha(spec: ModelSpec, engine: str, shared: Shared, picture: F32, previous: F32 | None = None) -> F32:
     """The network on a picture, by the engine where it reads the published file, else by LiteRT."""
     local = weights_of(spec, shared)
     if local is not None:
-        return own_run("litert", local, picture)
+        return own_run("litert", local, picture, previous)
     suffix = {"litert": ".tflite", "onnxruntime": ".onnx"}[engine]
-    return own_run(engine, next(_weights.place(f) for f in spec.files if f.suffix == suffix), picture)
+    return own_run(engine, next(_weights.place(f) for f in spec.files if f.suffix == suffix), picture, previous)
 
 
 def video_frames(path: Path, every: int = 25) -> Iterator[Any]:
@@ -296,9 +300,14 @@ class TestMatteIsTheNetworksOwn:
         expected = reference_alpha(spec, engine, shared, plain)
         assert expected.max() > 0.9, "nobody was found: the comparison would say nothing"
         for frame in frames:
-            matte, _ = segmenter.segment(frame, None)
+            matte, state = segmenter.segment(frame, None)
             tolerance = self.COARSE_COLOUR if len(frames) > 1 and frame.format is PixelFormat.I420 else self.TOLERANCE
             assert np.abs(matte.alpha - expected).mean() <= tolerance, frame
+            if state is not None:  # a recurrent network: the same frame again, with what it gave before
+                again = reference_alpha(spec, engine, shared, plain, matte.alpha.copy())
+                matte, _ = segmenter.segment(frame, state)
+                assert np.abs(matte.alpha - again).mean() <= tolerance, frame
+                assert np.abs(again - expected).max() > 0.01, "the previous alpha makes no difference"
         segmenter.close()
 
     def test_portrait(self, spec: ModelSpec, engine: str, shared: Shared, astronaut: U8) -> None:

@@ -37,9 +37,7 @@ def command(
             "or procedural:N for N rooms that are made up.",
         ),
     ] = None,
-    recipe: Annotated[
-        str, typer.Option(help="fast, base, research, fast-scratch, base-scratch, or a .toml file.")
-    ] = "fast",
+    recipe: Annotated[str, typer.Option(help="Its name, such as fast or base, or a .toml file.")] = "fast",
     dev: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Pictures for validation, which are not trained on.")
     ] = None,

@@ -32,14 +32,14 @@ export const MODELS: Record<ModelName, ModelSpec> = {
   livematte: {
     name: "livematte",
     graphs: [
-      { file: "models/livematte-fast-256x144.tflite", sha256: "2d56445d235840838a14dacea7b56c37fb1552253f6b8402ebbdd8ee0a277895", size: LANDSCAPE },
-      { file: "models/livematte-fast-144x256.tflite", sha256: "b8c506e970969c016c2a3dc88f8cc56d33319490c7b000a1e4443d4d03d4d0cf", size: { width: 144, height: 256 } },
-      { file: "models/livematte-fast-192x192.tflite", sha256: "6f279e04f0e7c43b0e901c8ba0e21f09b26e8fe667d6d8ff3d1bfe683e42f447", size: { width: 192, height: 192 } },
+      { file: "models/livematte-fast-256x144.tflite", sha256: "d1a5e62d75c930abc8ae3d707d9c2640c4fa6abe06bef0813becf22964d4abc6", size: LANDSCAPE },
+      { file: "models/livematte-fast-144x256.tflite", sha256: "d0592bf08c0c3e0a2da0c9589ccd59f739a6a9938158cb22d3af52b444c98634", size: { width: 144, height: 256 } },
+      { file: "models/livematte-fast-192x192.tflite", sha256: "cfa01603534bacde1704a4949a33122b30e80b16182641f766bb2b1ad816ad61", size: { width: 192, height: 192 } },
     ],
     large: [
-      { file: "models/livematte-base-384x224.tflite", sha256: "800f3ad86a5fee72a0ce6472945ca73b26640b4f9a3f483401b72a9b8d26eef3", size: { width: 384, height: 224 } },
-      { file: "models/livematte-base-224x384.tflite", sha256: "d82d94b47acd1233f263f1eab8cf1aac50f96dc3085005c3849efa678db175d2", size: { width: 224, height: 384 } },
-      { file: "models/livematte-base-288x288.tflite", sha256: "c8c77fc6ec78f026b64d88786892e3325a25972cda773e00de169431c56b0d09", size: { width: 288, height: 288 } },
+      { file: "models/livematte-base-384x224.tflite", sha256: "d5d4f44b10646c6d582f50e519efbd4bc3cf091b0f02412aff91c8688025ffad", size: { width: 384, height: 224 } },
+      { file: "models/livematte-base-224x384.tflite", sha256: "bbfcb019d6cd1cd3363c60320bcf2d44e38869742beffa7f390e44f30eb8d607", size: { width: 224, height: 384 } },
+      { file: "models/livematte-base-288x288.tflite", sha256: "591a35938afc93e96b87ac6e6fb9031137dfb1513c4db8ed5d63f818a1cbcef4", size: { width: 288, height: 288 } },
     ],
     licence: "Apache-2.0",
   },
