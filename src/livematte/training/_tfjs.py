@@ -272,6 +272,14 @@ def _mean(made: _Graph, node: Any) -> None:
     made.node("Mean", name, inner, T=FLOAT, Tidx={"type": "DT_INT32"}, keep_dims={"b": True})
 
 
+def _concat(made: _Graph, node: Any) -> None:
+    if (axis := _attributes(node)["axis"]) not in (1, -3):
+        raise _unknown(node, f"along the axis {axis}, expected the channels")
+    name = node.output[0]
+    inner = [*(made.operand(given, node) for given in node.input), made.weight(f"{name}/axis", np.array(3, np.int32))]
+    made.node("ConcatV2", name, inner, T=FLOAT, Tidx={"type": "DT_INT32"}, N={"i": str(len(node.input))})
+
+
 def _clip(made: _Graph, node: Any) -> None:
     if not made.is_relu6(node):
         raise _unknown(node, "with other limits than 0 and 6")
@@ -297,6 +305,7 @@ def _plain(op: str, made: _Graph, node: Any) -> None:
 OPERATORS: dict[str, Callable[[_Graph, Any], None]] = {
     "Add": partial(_plain, "AddV2"),
     "Clip": _clip,
+    "Concat": _concat,
     "Conv": _conv,
     "ConvTranspose": _conv_transpose,
     "HardSwish": _hard_swish,

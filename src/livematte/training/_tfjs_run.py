@@ -107,6 +107,8 @@ def _compute(node: Node, given: Sequence[Tensor]) -> Tensor:
                 raise InferenceError(f"{node['name']}: only centre on centre is known")
             x = functional.interpolate(_nchw(given[0]), given[1].tolist(), mode="bilinear", align_corners=False)
             return _nhwc(x)
+        case "ConcatV2":
+            return torch.cat(list(given[:-1]), int(given[-1]))
         case "Mean":
             return given[0].mean(given[1].tolist(), keepdim=attributes["keep_dims"]["b"])
         case "AddV2" | "BiasAdd":

@@ -173,6 +173,8 @@ def fuse(net: Network) -> Matting:
                     if isinstance(fused, Recurrent) and conv is fused.stem:
                         fused.fold(norm)
                     module[at], module[at + 1] = fuse_conv_bn_eval(conv, norm), nn.Identity()
+    if isinstance(fused, Recurrent):
+        fused.merge()
     return Matting(fused).eval()
 
 

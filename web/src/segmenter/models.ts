@@ -32,14 +32,14 @@ export const MODELS: Record<ModelName, ModelSpec> = {
   livematte: {
     name: "livematte",
     graphs: [
-      { file: "models/livematte-fast-256x144.tflite", sha256: "d1a5e62d75c930abc8ae3d707d9c2640c4fa6abe06bef0813becf22964d4abc6", size: LANDSCAPE },
-      { file: "models/livematte-fast-144x256.tflite", sha256: "d0592bf08c0c3e0a2da0c9589ccd59f739a6a9938158cb22d3af52b444c98634", size: { width: 144, height: 256 } },
-      { file: "models/livematte-fast-192x192.tflite", sha256: "cfa01603534bacde1704a4949a33122b30e80b16182641f766bb2b1ad816ad61", size: { width: 192, height: 192 } },
+      { file: "models/livematte-fast-256x144.tflite", sha256: "edd34748e73d1b0dd813aa226b9405aa4bd99bbef57d6bdbdabdaf6ba58d4a00", size: LANDSCAPE },
+      { file: "models/livematte-fast-144x256.tflite", sha256: "44c82de196feeb4216d51795701a8851c6a92bf2b321afbee2dc500e480b5e13", size: { width: 144, height: 256 } },
+      { file: "models/livematte-fast-192x192.tflite", sha256: "a618fbc02f7e38c7a9e51b6f860b8862facea191d09b9704b53454042f5198d1", size: { width: 192, height: 192 } },
     ],
     large: [
-      { file: "models/livematte-base-384x224.tflite", sha256: "d5d4f44b10646c6d582f50e519efbd4bc3cf091b0f02412aff91c8688025ffad", size: { width: 384, height: 224 } },
-      { file: "models/livematte-base-224x384.tflite", sha256: "bbfcb019d6cd1cd3363c60320bcf2d44e38869742beffa7f390e44f30eb8d607", size: { width: 224, height: 384 } },
-      { file: "models/livematte-base-288x288.tflite", sha256: "591a35938afc93e96b87ac6e6fb9031137dfb1513c4db8ed5d63f818a1cbcef4", size: { width: 288, height: 288 } },
+      { file: "models/livematte-base-384x224.tflite", sha256: "bb5493eb2c06b8cb1e70e4d06abaff560d07df1b06e5a93369140185d3e384a0", size: { width: 384, height: 224 } },
+      { file: "models/livematte-base-224x384.tflite", sha256: "05cc6a468163b533c1a2fd66c8b5e64c9dea339f8752c497f99f929c84fa69d0", size: { width: 224, height: 384 } },
+      { file: "models/livematte-base-288x288.tflite", sha256: "1b13558f263d01cd1fec376f4ff59982a1b5d57a4ece5e310aec4a86054f1129", size: { width: 288, height: 288 } },
     ],
     licence: "Apache-2.0",
   },

@@ -43,6 +43,7 @@ class Recurrent(Network):
         self.net = net
         self.size, self.rounding = net.size, net.rounding
         self._stem = _find(net)
+        self._merged = False
         self.previous = _twin(net.get_submodule(self._stem))
 
     @property
@@ -70,9 +71,13 @@ class Recurrent(Network):
             rgb: (n, 3, h, w) in 0-1.
             previous: (n, 1, h, w) in 0-1, the alpha of the frame before; None is nobody, like zeros.
         """
-        added = self.previous(torch.zeros_like(rgb[:, :1]) if previous is None else previous)
-        # the sum is handed in from outside, so that no network has to know of it
-        hook = self.stem.register_forward_hook(lambda module, given, made: made + added)
+        before = torch.zeros_like(rgb[:, :1]) if previous is None else previous
+        # handed in from outside, so that no network has to know of it
+        if self._merged:
+            hook = self.stem.register_forward_pre_hook(lambda module, given: torch.cat([given[0], before], 1))
+        else:
+            added = self.previous(before)
+            hook = self.stem.register_forward_hook(lambda module, given, made: made + added)
         try:
             made: Logits = self.net(rgb)
             return made
@@ -85,6 +90,13 @@ class Recurrent(Network):
         conv = _convolution(self.previous)
         with torch.no_grad():
             conv.weight *= (norm.weight / (norm.running_var + norm.eps).sqrt()).view(-1, 1, 1, 1)
+
+    def merge(self) -> None:
+        """Make one convolution of the two: the same sums, and quicker. For export: no state fits it again."""
+        conv, other = _convolution(self.stem), _convolution(self.previous)
+        conv.weight = nn.Parameter(torch.cat([conv.weight, other.weight], 1).detach())
+        conv.in_channels += 1
+        self._merged = True
 
 
 def recurrent(net: Network) -> Recurrent:
