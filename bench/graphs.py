@@ -95,8 +95,12 @@ def timed(graphs: dict[str, Path], rounds: int) -> dict[str, dict[str, Any]]:
     }
 
     def runs(engine: Any) -> Any:
-        planar = engine.inputs[0].shape[1] == 3
-        return lambda picture: engine.run([picture if planar else np.ascontiguousarray(picture.transpose(0, 2, 3, 1))])
+        def given(place: Any, picture: Any) -> Any:
+            if 3 not in (place.shape[1], place.shape[3]):
+                return np.zeros(place.shape, np.float32)  # the previous alpha
+            return picture if place.shape[1] == 3 else np.ascontiguousarray(picture.transpose(0, 2, 3, 1))
+
+        return lambda picture: engine.run([given(place, picture) for place in engine.inputs])
 
     found = take_turns({name: runs(engine) for name, engine in engines.items()}, pictures_at(SIZE), rounds)
     for engine in engines.values():

@@ -7,13 +7,16 @@ import os
 import signal
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 import pytest
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
+    from livematte.training.nets import Network
     from livematte.training.train import Job
 
 U8 = npt.NDArray[np.uint8]
@@ -115,6 +118,56 @@ def short_job(people: Path, tmp_path: Path) -> Callable[..., Job]:
         return Job(recipe=recipe, folders=(Folder(people),), out=out, cache=cache, device="cpu", threads=1)
 
     return make
+
+
+@pytest.fixture
+def batch() -> tuple[Tensor, Tensor]:
+    """Sixteen pictures of the figure (16, 3, 48, 64) and their alphas, as training has them."""
+    import torch
+
+    from livematte._frame import Size
+    from livematte.sources.synthetic import Synthetic
+
+    size, frames = Size(64, 48), range(0, 64, 4)
+    figure = Synthetic(size)
+    rgb = np.stack([figure.frame(index).rgb(size, planar=True) for index in frames])
+    return torch.from_numpy(rgb), torch.from_numpy(np.stack([figure.true_alpha(index)[None] for index in frames]))
+
+
+@pytest.fixture(scope="session")
+def same() -> Callable[[Any, Any], bool]:
+    """`same(state, other)`: whether two states or checkpoints are the same, bit for bit."""
+    import torch
+
+    def compare(a: Any, b: Any) -> bool:
+        if isinstance(a, dict):
+            return a.keys() == b.keys() and all(compare(a[key], b[key]) for key in a)
+        if isinstance(a, (list, tuple)):
+            return len(a) == len(b) and all(map(compare, a, b))
+        return torch.equal(a, b) if isinstance(a, torch.Tensor) else bool(a == b)
+
+    return compare
+
+
+@pytest.fixture(scope="session")
+def settled() -> Callable[[Network], Network]:
+    """`settled(net)`: batch normalisation as training leaves it, and no weight at zero; in evaluation mode."""
+    import torch
+
+    from livematte.training.nets.recurrent import Recurrent
+
+    def settle(net: Network) -> Network:
+        torch.manual_seed(3)
+        with torch.inference_mode():
+            for _ in range(20):
+                net(torch.rand(4, 3, 48, 64))
+        with torch.no_grad():
+            if isinstance(net, Recurrent):
+                for weight in net.previous.parameters():
+                    weight.normal_(0, 0.3)
+        return net.eval()
+
+    return settle
 
 
 @pytest.fixture

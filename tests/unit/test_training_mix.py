@@ -75,3 +75,5 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     arguments[1:3] = [str(tmp_path / name / "weights.pt") for name in "12"]  # of bare weights nothing else is known
     assert cli.run([*arguments[:-1], str(tmp_path / "bare")]) == 0
     assert [path.name for path in (tmp_path / "bare").iterdir()] == ["weights.pt"]
+    assert cli.run(["mix", *(str(tmp_path / name) for name in "12"), "-o", str(tmp_path / "2")]) == 1
+    assert "would be written over" in capsys.readouterr().err

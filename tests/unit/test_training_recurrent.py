@@ -25,8 +25,6 @@ from livematte.sources.synthetic import Synthetic  # noqa: E402
 from livematte.training import export as ex  # noqa: E402
 from livematte.training import net as own  # noqa: E402
 from livematte.training import nets  # noqa: E402
-from livematte.training import previous as before  # noqa: E402
-from livematte.training.augment import Random  # noqa: E402
 from livematte.training.data import Folder  # noqa: E402
 from livematte.training.nets.recurrent import Recurrent, recurrent  # noqa: E402
 from livematte.training.prune import prune  # noqa: E402
@@ -46,21 +44,6 @@ STAGE = Stage(sizes=((64, 48), (48, 64)), pictures=24, batch=4, lr=1e-3, consist
 TINY = Recipe(net="fast", width=0.5, ema=0.9, stages=(STAGE,), recurrent=True)
 
 
-@pytest.fixture(scope="module")
-def people(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Four pictures of the figure, with its true matte."""
-    folder = tmp_path_factory.mktemp("people")
-    for name in ("images", "masks"):
-        (folder / name).mkdir()
-    figure = Synthetic(Size(160, 120))
-    for index in range(0, 60, 15):
-        alpha = np.rint(figure.true_alpha(index) * 255).astype(np.uint8)
-        rgb = figure.frame(index).to_rgb()
-        cv2.imwrite(str(folder / "images" / f"{index:02}.png"), np.ascontiguousarray(rgb[..., ::-1]))
-        cv2.imwrite(str(folder / "masks" / f"{index:02}.png"), alpha)
-    return folder
-
-
 @pytest.fixture
 def job(people: Path, tmp_path: Path) -> Job:
     out, cache = tmp_path / "run", tmp_path / "cache"
@@ -72,29 +55,8 @@ def family(spec: str) -> str:
     return spec.partition(":")[0]
 
 
-def settled(net: nets.Network) -> nets.Network:
-    """Batch normalisation as training leaves it, and no weight at zero."""
-    torch.manual_seed(3)
-    with torch.inference_mode():
-        for _ in range(20):
-            net(torch.rand(4, 3, 48, 64))
-    with torch.no_grad():
-        if isinstance(net, Recurrent):
-            for weight in net.previous.parameters():
-                weight.normal_(0, 0.3)
-    return net.eval()
-
-
 def held(out: Path) -> dict[str, Any]:
     return torch.load(out / "checkpoint.pt", weights_only=True)
-
-
-def same(a: Any, b: Any) -> bool:
-    if isinstance(a, dict):
-        return a.keys() == b.keys() and all(same(a[key], b[key]) for key in a)
-    if isinstance(a, (list, tuple)):
-        return len(a) == len(b) and all(map(same, a, b))
-    return torch.equal(a, b) if isinstance(a, torch.Tensor) else a == b
 
 
 # the network
@@ -163,7 +125,7 @@ def test_there_is_one_way_to_say_it() -> None:
 
 
 @pytest.mark.parametrize("spec", ["fast", SELFIE], ids=family)
-def test_weights_come_back(spec: str, tmp_path: Path) -> None:
+def test_weights_come_back(spec: str, tmp_path: Path, settled: Callable[[nets.Network], nets.Network]) -> None:
     net = settled(recurrent(nets.begin(spec)))
     torch.save(own.weights(net), tmp_path / "w.pt")
     back = own.load_weights(tmp_path / "w.pt").eval()
@@ -173,7 +135,9 @@ def test_weights_come_back(spec: str, tmp_path: Path) -> None:
         assert torch.equal(back(rgb, previous)[0], net(rgb, previous)[0])
 
 
-def test_where_a_run_starts(tmp_path: Path) -> None:
+def test_where_a_run_starts(
+    tmp_path: Path, settled: Callable[[nets.Network], nets.Network], same: Callable[[Any, Any], bool]
+) -> None:
     device = torch.device("cpu")
     plain = settled(own.Net(own.CONFIGS["fast"].scaled(width=0.5)))
     known = settled(recurrent(own.Net(own.CONFIGS["fast"].scaled(width=0.5))))
@@ -194,103 +158,10 @@ def test_where_a_run_starts(tmp_path: Path) -> None:
         start(replace(TINY, width=1.0), tmp_path / "known.pt", None, device)
 
 
-# the previous matte in training
-
-
-@pytest.fixture
-def batch() -> tuple[torch.Tensor, torch.Tensor]:
-    """Sixteen pictures of the figure and their alphas."""
-    figure = Synthetic(SIZE)
-    rgb = np.stack([figure.frame(i).rgb(SIZE, planar=True) for i in range(0, 64, 4)])
-    return torch.from_numpy(rgb), torch.from_numpy(np.stack([figure.true_alpha(i)[None] for i in range(0, 64, 4)]))
-
-
-def drawn(batch: tuple[torch.Tensor, torch.Tensor], net: nets.Network, doubt: float, seed: int = 1) -> torch.Tensor:
-    return before.previous_matte(*batch, net, doubt, torch.Generator().manual_seed(seed))
-
-
-def test_the_same_chance_gives_the_same_mattes(batch: tuple[torch.Tensor, torch.Tensor]) -> None:
-    net = settled(recurrent(own.Net(own.CONFIGS["fast"].scaled(width=0.5))))
-    rgb, alpha = (part.clone() for part in batch)
-    first, again, other = (drawn(batch, net, 0.5, seed) for seed in (1, 1, 2))
-    assert torch.equal(first, again)
-    assert not torch.equal(first, other)
-    assert torch.equal(rgb, batch[0])
-    assert torch.equal(alpha, batch[1])
-    assert first.shape == alpha.shape
-    assert (float(first.min()), float(first.max())) >= (0, 0)
-    assert first.max() <= 1 + 1e-5
-    assert not first.requires_grad
-
-
-def test_doubt_is_the_part_that_tells_nothing_or_something_wrong(
-    batch: tuple[torch.Tensor, torch.Tensor], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(before, "OWN", 0.0)
-    many = tuple(part.repeat(40, 1, 1, 1) for part in batch)
-    net = recurrent(own.Net(own.CONFIGS["fast"].scaled(width=0.5))).eval()
-    sure, unsure = drawn(many, net, 0.0), drawn(many, net, 0.5)
-    assert iou(sure, many[1]).mean() > 0.75
-    assert iou(sure, many[1]).min() > 0.3
-    nothing = (unsure.amax((1, 2, 3)) == 0).float().mean()
-    assert nothing.item() == pytest.approx(0.25, abs=0.05)
-    wrong = ((unsure - sure).abs().amax((1, 2, 3)) > 0.02).float().mean()
-    assert wrong.item() == pytest.approx(1 - 0.75 * 0.75, abs=0.06)
-
-
-def test_some_are_what_the_network_makes_of_the_frame_before(
-    batch: tuple[torch.Tensor, torch.Tensor], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(before, "OWN", 1.0)
-    net = settled(recurrent(own.Net(own.CONFIGS["fast"].scaled(width=0.5))))
-    seen = []
-    hook = net.register_forward_hook(lambda module, given, made: seen.append((given, torch.sigmoid(made[0]))))
-    found = drawn(batch, net, 0.0)
-    hook.remove()
-    ((picture, known), made) = seen[0]
-    assert torch.equal(found, made)
-    assert 0 < (picture - batch[0]).abs().mean() < 0.2  # moved, with other noise
-    first = known.amax((1, 2, 3)) == 0
-    assert 0 < first.sum() < len(first)
-
-
-def test_moves_are_those_between_two_frames(batch: tuple[torch.Tensor, torch.Tensor]) -> None:
-    planes = torch.zeros(500, 1, 48, 64)
-    planes[:, :, 20:28, 26:38] = 1
-    moved = before.motion(planes, Random(torch.Generator().manual_seed(1)))
-    x, y = torch.arange(64) + 0.5, (torch.arange(48) + 0.5)[:, None]
-    mass = moved.sum((1, 2, 3))
-    dx = ((moved[:, 0] * x).sum((1, 2)) / mass - 32).abs() / 64
-    dy = ((moved[:, 0] * y).sum((1, 2)) / mass - 24).abs() / 48
-    assert 0.9 * before.SHIFT < max(dx.max(), dy.max()) < 1.1 * before.SHIFT
-    assert dx.median() < before.SHIFT / 4
-    area = mass / planes.sum((1, 2, 3))
-    assert 1 / before.SCALE**2 - 0.03 < area.min() < 0.95
-    assert 1.05 < area.max() < before.SCALE**2 + 0.03
-
-
-@pytest.mark.parametrize("fault", before.FAULTS, ids=lambda fault: fault.__name__[1:])
-def test_mistakes_are_mistakes(fault: Callable[..., torch.Tensor], batch: tuple[torch.Tensor, torch.Tensor]) -> None:
-    alpha = batch[1]
-    spoilt = fault(alpha, alpha.roll(1, 0).flip(3), Random(torch.Generator().manual_seed(1)))
-    assert spoilt.shape == alpha.shape
-    assert spoilt.min() >= 0
-    assert spoilt.max() <= 1 + 1e-5
-    assert (spoilt - alpha).abs().amax((1, 2, 3)).median() > 0.1
-
-
-def test_each_sample_gets_one_mistake(batch: tuple[torch.Tensor, torch.Tensor], monkeypatch: Any) -> None:
-    marks = tuple(lambda alpha, *rest, mark=mark: torch.full_like(alpha, mark) for mark in range(len(before.FAULTS)))
-    monkeypatch.setattr(before, "FAULTS", marks)
-    spoilt = before.spoil(batch[1].repeat(20, 1, 1, 1), Random(torch.Generator().manual_seed(1)))
-    assert torch.equal(spoilt.amin((1, 2, 3)), spoilt.amax((1, 2, 3)))
-    assert sorted(set(spoilt.flatten().tolist())) == list(range(len(marks)))
-
-
 # runs
 
 
-def test_a_stopped_run_goes_on_bit_for_bit(job: Job, tmp_path: Path) -> None:
+def test_a_stopped_run_goes_on_bit_for_bit(job: Job, tmp_path: Path, same: Callable[[Any, Any], bool]) -> None:
     whole = replace(job, out=tmp_path / "whole", dev=job.folders[0].path)
     parts = replace(job, out=tmp_path / "parts", dev=job.folders[0].path, resume=True)
     assert train(whole).step == 6
@@ -301,7 +172,9 @@ def test_a_stopped_run_goes_on_bit_for_bit(job: Job, tmp_path: Path) -> None:
     assert json.loads((whole.out / "run.json").read_text())["recipe"]["doubt"] == 0.5
 
 
-def test_runs_without_the_input_see_what_they_always_saw(job: Job, tmp_path: Path) -> None:
+def test_runs_without_the_input_see_what_they_always_saw(
+    job: Job, tmp_path: Path, same: Callable[[Any, Any], bool]
+) -> None:
     plain = replace(job.recipe, recurrent=False)
     train(replace(job, recipe=plain))
     train(replace(job, recipe=replace(plain, doubt=0.9), out=tmp_path / "other"))
@@ -315,7 +188,9 @@ def test_runs_without_the_input_see_what_they_always_saw(job: Job, tmp_path: Pat
     assert train(replace(job, recipe=plain, resume=True)).step == 6
 
 
-def test_a_recipe_says_it(job: Job, people: Path, tmp_path: Path) -> None:
+def test_a_recipe_says_it(
+    job: Job, people: Path, tmp_path: Path, settled: Callable[[nets.Network], nets.Network]
+) -> None:
     init = settled(nets.begin(SELFIE))
     torch.save(own.weights(init), tmp_path / "init.pt")
     (tmp_path / "r.toml").write_text(
@@ -370,7 +245,7 @@ def test_it_recovers_from_a_wrong_past_and_leans_on_a_right_one(
 
 
 @pytest.fixture(scope="module")
-def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def weights(tmp_path_factory: pytest.TempPathFactory, settled: Callable[[nets.Network], nets.Network]) -> Path:
     """A small network whose alphas are not flat, and which listens to the previous one."""
     net = settled(recurrent(own.Net(own.CONFIGS["fast"].scaled(width=0.5))))
     path = tmp_path_factory.mktemp("weights") / "weights.pt"
@@ -385,7 +260,9 @@ def alphas(weights: Path, picture: npt.NDArray[np.float32], previous: npt.NDArra
 
 
 @pytest.mark.parametrize("spec", ["fast", SELFIE], ids=family)
-def test_onnx_is_what_torch_computes(spec: str, tmp_path: Path, astronaut: npt.NDArray[np.uint8]) -> None:
+def test_onnx_is_what_torch_computes(
+    spec: str, tmp_path: Path, astronaut: npt.NDArray[np.uint8], settled: Callable[[nets.Network], nets.Network]
+) -> None:
     torch.save(own.weights(settled(recurrent(nets.begin(spec)))), tmp_path / "w.pt")
     (graph,) = ex.export(tmp_path / "w.pt", tmp_path, sizes=[SIZE], formats=["onnx"], name="tiny")
     assert graph.largest_difference < 1e-4
@@ -416,7 +293,7 @@ def test_the_product_runs_the_export(weights: Path, tmp_path: Path) -> None:
             assert np.abs(matte.alpha - previous[0, 0]).max() < 1e-4
 
 
-def test_others_say_that_they_are_not(tmp_path: Path) -> None:
+def test_others_say_that_they_are_not(tmp_path: Path, settled: Callable[[nets.Network], nets.Network]) -> None:
     torch.save(own.weights(settled(own.Net(own.CONFIGS["fast"].scaled(width=0.5)))), tmp_path / "w.pt")
     ex.export(tmp_path / "w.pt", tmp_path, sizes=[SIZE], formats=["onnx"])
     known = json.loads((tmp_path / "model.json").read_text())

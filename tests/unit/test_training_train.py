@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -67,15 +68,7 @@ def log(out: Path) -> list[dict[str, Any]]:
     return [{key: value for key, value in line.items() if key != "pictures_per_s"} for line in lines]
 
 
-def same(a: Any, b: Any) -> bool:
-    if isinstance(a, dict):
-        return a.keys() == b.keys() and all(same(a[key], b[key]) for key in a)
-    if isinstance(a, (list, tuple)):
-        return len(a) == len(b) and all(map(same, a, b))
-    return torch.equal(a, b) if isinstance(a, torch.Tensor) else a == b
-
-
-def test_a_stopped_run_goes_on_bit_for_bit(job: Job, tmp_path: Path) -> None:
+def test_a_stopped_run_goes_on_bit_for_bit(job: Job, tmp_path: Path, same: Callable[[Any, Any], bool]) -> None:
     whole = replace(job, out=tmp_path / "whole", dev=job.folders[0].path)
     parts = replace(job, out=tmp_path / "parts", dev=job.folders[0].path, resume=True)
     assert train(whole).step == 6
@@ -207,7 +200,9 @@ def cut_outs(people: Path, tmp_path: Path) -> Path:
     return tmp_path / "cut"
 
 
-def test_cut_outs_are_trained_on_before_backgrounds_bit_for_bit(job: Job, cut_outs: Path, tmp_path: Path) -> None:
+def test_cut_outs_are_trained_on_before_backgrounds_bit_for_bit(
+    job: Job, cut_outs: Path, tmp_path: Path, same: Callable[[Any, Any], bool]
+) -> None:
     folders = (Folder(cut_outs, kind="cutouts"), Folder(job.folders[0].path / "images", 0.2, empty=True))
     whole, parts = (replace(job, folders=folders, out=tmp_path / name) for name in ("whole", "parts"))
     assert train(whole).step == 6

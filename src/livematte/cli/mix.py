@@ -23,16 +23,20 @@ def command(
     from livematte.training import require_torch
 
     require_torch()
+    from livematte._errors import OptionError
     from livematte.training import checkpoint
     from livematte.training.mix import mix
     from livematte.training.net import load_weights
 
+    if out.resolve() in {(path if path.is_dir() else path.parent).resolve() for path in (start, end)}:
+        raise OptionError(f"{out} holds what is mixed, and would be written over: pass another folder to --out")
     first, second = (load_weights(path / "weights.pt" if path.is_dir() else path) for path in (start, end))
     mixed = mix(first, second, share)
     out.mkdir(parents=True, exist_ok=True)
     if (run := end / "run.json").is_file():
         facts = {**json.loads(run.read_text(encoding="utf-8")), "mixed": {"share": share, "start": start.name}}
         (out / "run.json").write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
-        shutil.copy(end / "log.jsonl", out)
+        if (log := end / "log.jsonl").is_file():
+            shutil.copy(log, out)
     checkpoint.save_weights(out / "weights.pt", mixed)
     typer.echo(f"{out / 'weights.pt'}  {share:.0%} of {end}, {1 - share:.0%} of {start}")
