@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,9 @@ from livematte._pipeline import MAX_FAILURES, Stages, StreamState, estimate, ren
 from livematte._stages import Effect, Refiner, Segmenter
 from livematte._stats import Stats
 from livematte.effects.blur import Blur
+
+PICTURE_S = Fraction(1, 30)
+"""Seconds from one RGB picture to the next, which have no times of their own."""
 
 
 def build_stages(
@@ -108,7 +112,7 @@ class Session:
             FrameError: not such a picture.
             InferenceError: the network gave no matte.
         """
-        frame = self._next(Frame.from_rgb(rgb))
+        frame = self._next(Frame.from_rgb(rgb, pts=self._pts, time_base=PICTURE_S))
         matte = estimate(self.stages, frame, self._state, self.stats)
         alpha: F32 = np.divide(matte.alpha, 255, dtype=np.float32)
         return alpha
@@ -127,7 +131,7 @@ class Session:
             InferenceError: `max_failures` pictures in a row could not be segmented;
                 those before came out covered by the plate.
         """
-        return self.process_frame(Frame.from_rgb(rgb, pts=self._pts)).to_rgb()
+        return self.process_frame(Frame.from_rgb(rgb, pts=self._pts, time_base=PICTURE_S)).to_rgb()
 
     def process_frame(self, frame: Frame) -> Frame:
         """One planar frame with its background changed; no RGB on the way."""

@@ -159,8 +159,10 @@ class Call {
       }
       case "lm_temporal":
         return lm.lm_temporal(this.plain("alpha"), this.plain("before"), outputs[0], w * h);
-      case "lm_keep_largest":
-        return lm.lm_keep_largest(this.plain("alpha"), outputs[0], w, h, args.smallest_part, this.scratch(2 * w, 2 * h));
+      case "lm_who_stays": {
+        const before = (given.before ?? [null, null]).map((array) => this.places.get(array) ?? 0);
+        return lm.lm_who_stays(this.plain("alpha"), ...before, w, h, args.step, args.leave, args.enter, ...outputs, this.scratch(2 * w, 2 * h));
+      }
       case "lm_guided": {
         const { radius, epsilon, gain } = args;
         const scratch = this.scratch(2 * w, 2 * h);

@@ -68,8 +68,9 @@ def call(backend: Any, kernel: str, args: dict[str, Any], given: Given) -> list[
         return [rgb.reshape(-1, size.width if args["planar"] else 3 * size.width), luma]
     if kernel == "lm_temporal":
         return [backend.temporal(alpha, given["before"][0])]
-    if kernel == "lm_keep_largest":
-        return [backend.keep_largest(alpha, args["smallest_part"])]
+    if kernel == "lm_who_stays":
+        before = tuple(given["before"]) if "before" in given else None
+        return list(backend.who_stays(alpha, before, args["step"], args["leave"], args["enter"]))
     if kernel == "lm_guided":
         return list(backend.guided(given["guide"][0], alpha, args["radius"], args["epsilon"], args["gain"]))
     if kernel == "lm_apply_guided":
@@ -215,15 +216,6 @@ def matte_cases() -> Iterator[Case]:
     yield "lm_temporal", "moving, nearly still, still", {}, {"alpha": [alpha], "before": [before]}
     yield "lm_temporal", "one pixel", {}, {"alpha": [alpha[:1, :1].copy()], "before": [before[:1, :1].copy()]}
 
-    islands = np.where(noise(12, 20, 14) > 150, unit(noise(12, 20, 15)), np.float32(0)).astype(np.float32)
-    checks = (np.indices((7, 9)).sum(0) % 2).astype(np.float32)
-    two = np.zeros((12, 20), np.float32)
-    two[2:10, 2:8], two[3:9, 12:17], two[0, 19] = 1.0, 0.75, 0.09
-    for name, part in (("islands", islands), ("checks", checks), ("two people", two), ("nobody", np.zeros_like(two))):
-        for share in (0.0, 0.35, 1.0):
-            yield "lm_keep_largest", name, {"smallest_part": share}, {"alpha": [part]}
-    yield "lm_keep_largest", "one pixel", {"smallest_part": 0.35}, {"alpha": [np.full((1, 1), 0.5, np.float32)]}
-
     guide, soft = picture(18, 30, 16).astype(np.float32), unit(person(18, 30))
     for radius, gain in ((1, 1.0), (2, 2.25), (3, 3.5), (4, 1.5), (16, 1.0)):
         args = {"radius": radius, "epsilon": 1e-3, "gain": gain}
@@ -258,6 +250,36 @@ def matte_cases() -> Iterator[Case]:
         yield "lm_upsample", str(size), {"size": size}, {"alpha": [soft]}
     yield "lm_upsample", "from one pixel", {"size": Size(9, 4)}, {"alpha": [np.full((1, 1), 0.3, np.float32)]}
     yield "lm_upsample", "far", {"size": WIDE}, {"alpha": [unit(noise(2, 2, 25))]}
+
+
+def people_cases() -> Iterator[Case]:
+    islands = np.where(noise(9, 13, 14) > 150, unit(noise(9, 13, 15)), np.float32(0)).astype(np.float32)
+    checks = (np.indices((5, 7)).sum(0) % 2).astype(np.float32)
+    two = np.zeros((12, 20), np.float32)
+    two[2:10, 2:8], two[3:9, 12:17], two[1:11, 11], two[0, 19] = 1.0, 0.75, 0.05, 0.09
+    joined, alone, nobody = two.copy(), two.copy(), np.zeros_like(two)
+    joined[5:7, 8:12], alone[:, 9:] = 0.5, 0
+    moved, far = np.roll(two, 3, 1), np.roll(two, 9, 1)
+    sick = np.where(islands > 0.9, np.float32(np.nan), islands).astype(np.float32)
+    limits = {"step": 0.125, "leave": 0.5, "enter": 0.75}
+
+    pixel = np.full((1, 1), 0.5, np.float32)
+    for name, alpha in (("islands", islands), ("NaN", sick)):
+        yield "lm_who_stays", name, {"step": 1.0, "leave": 0.3, "enter": 0.4}, {"alpha": [alpha]}
+    yield "lm_who_stays", "one pixel", limits, {"alpha": [pixel]}
+    for name, clip in (
+        ("comes and moves", (alone, two, moved, far)),
+        ("comes beside a smaller one", (two - alone, two)),
+        ("touches and parts", (two, joined, two)),
+        ("disappears for a frame", (two, nobody, two)),
+        ("islands after islands", (islands, np.roll(islands, 1, 0))),
+        ("checks after checks", (checks, 1 - checks, np.ones_like(checks))),
+    ):
+        before = None
+        for index, alpha in enumerate(clip):
+            given = {"alpha": [alpha], **({} if before is None else {"before": list(before)})}
+            yield "lm_who_stays", f"{name}, frame {index}", limits, given
+            before = reference.who_stays(alpha, before, *limits.values())[1:]
 
 
 def alphas(size: Size) -> dict[str, npt.NDArray[np.uint8]]:
@@ -330,6 +352,7 @@ def cases() -> Iterator[Case]:
     yield from colour_cases()
     yield from downscale_cases()
     yield from matte_cases()
+    yield from people_cases()
     yield from plate_cases()
     yield from composite_cases()
 

@@ -36,6 +36,8 @@ FRAMES = 60
 FPS = 30
 ROW = (0, 3, 6, 9, 12)
 """Frames of the clip that are looked at one after the other."""
+COMING_PX = (100, 200, 240, 240, 240, 240, 240, 120, 120, 120)
+"""Height of somebody beside a person of 300 px, frame by frame: they come near and go away again."""
 STRIPE_PX = 8
 """Width of a stripe; pages/kit.js looks for it."""
 STRIPES = (20, 235)
@@ -51,7 +53,7 @@ def main(folder: Path) -> None:
         write(folder / f"{name}.y4m", pictures)
         write(folder / f"{name}.webm", pictures)
     cv2.imwrite(str(folder / "plate.png"), plate()[..., ::-1])
-    write_stills(folder, list(person()))
+    write_stills(folder, list(person()), list(beside()))
 
 
 def portrait() -> U8:
@@ -84,6 +86,20 @@ def striped() -> Pictures:
         frame = wall.copy()
         part = picture[..., 3:].astype(np.float32) / 255
         frame[:, 140:500] = part * picture[..., :3] + (1 - part) * frame[:, 140:500]
+        yield np.rint(frame).astype(np.uint8)
+
+
+def beside() -> Pictures:
+    """RGB (360, 640, 3): the portrait twice before a grey wall, the second one smaller, of `COMING_PX`."""
+    rgb = portrait()
+    with Session(MODEL, temporal=False) as session:
+        cut = np.dstack((rgb, np.rint(session.matte(rgb) * 255).astype(np.uint8)))
+    for height in COMING_PX:
+        frame = np.full((360, 640, 3), 150, np.float32)
+        for side, left in ((300, 10), (height, 370)):
+            small = cv2.resize(cut, (side, side), interpolation=cv2.INTER_AREA).astype(np.float32)
+            place, part = frame[360 - side :, left : left + side], small[..., 3:] / 255
+            place[:] = part * small[..., :3] + (1 - part) * place
         yield np.rint(frame).astype(np.uint8)
 
 
@@ -124,7 +140,7 @@ def plate() -> U8:
     return np.clip(np.where((y > hill)[..., None], (40, 70, 60), sky), 0, 255).astype(np.uint8)
 
 
-def write_stills(folder: Path, clip: list[U8]) -> None:
+def write_stills(folder: Path, clip: list[U8], pair: list[U8]) -> None:
     """Frames alone, some in a row, and what Python makes of them, as planes in one file; offsets in the other."""
     picture = clip[0]
     blob = bytearray()
@@ -173,21 +189,27 @@ def write_stills(folder: Path, clip: list[U8]) -> None:
                 out = session.process_frame(frame)
             planes = [*out.planes, *([out.alpha] if out.alpha is not None else [])]
             cases.append({"frame": name, "effect": effect, "planes": stored(planes)})
-    row = {f"row {n}": i420(clip[at], ColorMatrix.BT601, ColorRange.LIMITED) for n, at in enumerate(ROW)}
-    stream = []
-    with Session(MODEL, Blur(0.6)) as session:
-        for name, frame in row.items():
-            out = session.process_frame(frame)
-            stream.append({"frame": name, "planes": stored(out.planes)})
+    rows: dict[str, tuple[dict[str, Any], Any, list[U8]]] = {
+        "steadied": ({"type": "blur", "strength": 0.6}, Blur(0.6), [clip[at] for at in ROW]),
+        "nearest": ({"type": "color", "rgb": "#00b140", "who": "nearest"}, Color(who="nearest"), pair),
+    }
+    streams: dict[str, Any] = {}
+    for name, (effect, painter, pictures) in rows.items():
+        streams[name] = {"effect": effect, "frames": []}
+        with Session(MODEL, painter) as session:
+            for n, rgb in enumerate(pictures):
+                frames[f"{name} {n}"] = frame = i420(rgb, ColorMatrix.BT601, ColorRange.LIMITED)
+                out = session.process_frame(frame)
+                streams[name]["frames"].append({"frame": f"{name} {n}", "planes": stored(out.planes)})
     inputs = {
         name: {
             "matrix": frame.matrix.value,
             "fullRange": frame.range is ColorRange.FULL,
             "planes": stored(frame.planes),
         }
-        for name, frame in (frames | row).items()
+        for name, frame in frames.items()
     }
-    known = {"frames": inputs, "cases": cases, "stream": stream}
+    known = {"frames": inputs, "cases": cases, "streams": streams}
     (folder / "stills.json").write_text(json.dumps(known), encoding="utf-8")
     (folder / "stills.bin").write_bytes(bytes(blob))
 

@@ -8,7 +8,7 @@ export interface Look {
   despill?: boolean;
   /** Width of the matte's edge, 0 (crisp) to 1 (as soft as the network leaves it). Default 0.3. */
   softness?: number;
-  /** Who stays: everyone, or only the people nearest the camera. Default everyone. */
+  /** Who stays: everyone, or only the people nearest the camera; others fade out. Default everyone. */
   who?: "everyone" | "nearest";
 }
 

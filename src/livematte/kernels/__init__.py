@@ -85,9 +85,23 @@ def temporal(alpha: F32, before: F32) -> F32:
     return backend().temporal(alpha, before)  # type: ignore[no-any-return]
 
 
-def keep_largest(alpha: F32, smallest_part: float) -> F32:
-    """Alpha without the connected parts smaller than `smallest_part` of the largest."""
-    return backend().keep_largest(alpha, smallest_part)  # type: ignore[no-any-return]
+def who_stays(
+    alpha: F32, before: tuple[F32, F32] | None, step: float, leave: float, enter: float
+) -> tuple[F32, tuple[F32, F32]]:
+    """Alpha without the connected parts that are small beside the largest, faded in and out.
+
+    Args:
+        before: the second result for the frame before; None at the start of a stream.
+        step: of the fade, 0-1: time since then by the time that a whole fade takes.
+        leave, enter: area as a part of the largest one's, 0-1, below which who is seen
+            goes, and from which who is not seen comes.
+
+    Returns:
+        Alpha; and, of the pixels of each part, its number (-1: of none) and how much of
+        it is seen, 0-1.
+    """
+    out, of, shown = backend().who_stays(alpha, before, step, leave, enter)
+    return out, (of, shown)
 
 
 STEEPEST_GAIN = 3.5

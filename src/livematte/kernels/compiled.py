@@ -46,7 +46,7 @@ SIGNATURES: dict[str, tuple[Any, ...]] = {
     "lm_downscale": (_PLANE, _P, _I, _I, _P),
     "lm_downscale_rgb": (_PLANE, _I, _I, _P, _I, _I, _I, _P, _P),
     "lm_temporal": (_P, _P, _P, _I),
-    "lm_keep_largest": (_P, _P, _I, _I, _F, _P),
+    "lm_who_stays": (_P, _P, _P, _I, _I, _F, _F, _F, _P, _P, _P, _P),
     "lm_guided": (_P, _P, _I, _I, _I, _F, _F, _P, _P, _P),
     "lm_apply_guided": (_P, _P, _I, _I, _PLANE, _P, _P),
     "lm_upsample": (_P, _I, _I, _Out, _P),
@@ -215,11 +215,17 @@ def temporal(alpha: F32, before: F32) -> F32:
     return out
 
 
-def keep_largest(alpha: F32, smallest_part: float) -> F32:
-    out = _pool.empty(alpha.shape, np.float32)
+def who_stays(
+    alpha: F32, before: tuple[F32, F32] | None, step: float, leave: float, enter: float
+) -> tuple[F32, F32, F32]:
+    out, of, shown = (_pool.empty(alpha.shape, np.float32) for _ in range(3))
     height, width = alpha.shape
-    _lib.lm_keep_largest(_address(alpha), _address(out), width, height, smallest_part, _work(2 * width, 2 * height))
-    return out
+    of_before, shown_before = map(_address, before) if before else (None, None)
+    _lib.lm_who_stays(
+        _address(alpha), of_before, shown_before, width, height, step, leave, enter,
+        _address(out), _address(of), _address(shown), _work(2 * width, 2 * height),
+    )  # fmt: skip
+    return out, of, shown
 
 
 def guided(guide: F32, alpha: F32, radius: int, epsilon: float, gain: float) -> tuple[I16, I16]:

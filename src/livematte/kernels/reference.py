@@ -194,29 +194,73 @@ def temporal(alpha: F32, before: F32) -> F32:
     return _somebody(before + change * part)
 
 
-FAINT = 0.1
+FAINT, NOBODY, FOLLOWED = 0.1, 1 / 4096, 0.25
 
 
-def keep_largest(alpha: F32, smallest_part: float) -> F32:
-    labels = np.full(alpha.shape, -1)
-    sizes: list[np.float32] = []
+def _spread(alpha: F32, labels: I32, queue: list[tuple[int, int]], next: int, least: float) -> None:
+    """Let the queued pixels from `next` on take their free neighbours in."""
+    height, width = alpha.shape
+    while next < len(queue):
+        y, x = queue[next]
+        for near in ((y, x - 1), (y, x + 1), (y - 1, x), (y + 1, x)):
+            inside = 0 <= near[0] < height and 0 <= near[1] < width
+            if inside and labels[near] < 0 and alpha[near] > f32(least):
+                labels[near] = labels[y, x]
+                queue.append(near)
+        next += 1
+
+
+def who_stays(
+    alpha: F32, before: tuple[F32, F32] | None, step: float, leave: float, enter: float
+) -> tuple[F32, F32, F32]:
+    labels = np.full(alpha.shape, -1, np.int32)
+    queue: list[tuple[int, int]] = []
+    parts: list[list[tuple[int, int]]] = []
     for seed in zip(*np.nonzero(alpha > f32(FAINT)), strict=True):
-        if labels[seed] >= 0:
-            continue
-        labels[seed], stack, size = len(sizes), [seed], f32(0)
-        while stack:
-            y, x = stack.pop()
-            size = f32(size + alpha[y, x])
-            for near in ((y, x - 1), (y, x + 1), (y - 1, x), (y + 1, x)):
-                inside = 0 <= near[0] < alpha.shape[0] and 0 <= near[1] < alpha.shape[1]
-                if inside and labels[near] < 0 and alpha[near] > f32(FAINT):
-                    labels[near] = len(sizes)
-                    stack.append(near)
-        sizes.append(size)
-    if not sizes:
-        return alpha.copy()
-    kept = np.array([size >= f32(smallest_part) * max(sizes) for size in sizes] + [True])
-    return np.where(kept[labels], alpha, f32(0))
+        if labels[seed] < 0:
+            start = len(queue)
+            labels[seed] = len(parts)
+            queue.append(seed)
+            _spread(alpha, labels, queue, start, FAINT)
+            parts.append(queue[start:])
+    sizes = [f32(0)] * len(parts)
+    for k, pixels in enumerate(parts):
+        for pixel in pixels:
+            sizes[k] = f32(sizes[k] + alpha[pixel])
+    known = before if before is not None and (before[1] > 0).any() else None
+    largest = sizes.index(max(sizes)) if parts else -1
+    seen, stays = [], []
+    for k, pixels in enumerate(parts):
+        follows = None if known is None else _followed(pixels, *known)
+        share = f32(k == largest) if follows is None else follows
+        limit = f32(f32(f32(enter) + f32(f32(f32(leave) - f32(enter)) * share)) * sizes[largest])
+        seen.append(share)
+        stays.append(sizes[k] >= limit)
+    of = labels.astype(f32)
+    _spread(alpha, labels, queue, 0, NOBODY)
+    out, shown = np.zeros_like(alpha), np.zeros_like(alpha)
+    for pixel in queue:
+        k = labels[pixel]
+        share = f32(stays[k])
+        if known is not None:
+            share = seen[k]
+            if of[pixel] >= 0 and known[0][pixel] >= 0:
+                share = min(share, known[1][pixel])
+            share = f32(share + f32(step)) if stays[k] else f32(share - f32(step))
+            share = min(max(share, f32(0)), f32(1))
+        out[pixel] = alpha[pixel] * share
+        shown[pixel] = share if of[pixel] >= 0 else 0
+    return out, of, shown
+
+
+def _followed(pixels: list[tuple[int, int]], of: F32, shown: F32) -> np.float32 | None:
+    """How much was seen of the part that these pixels go on from; None if they are new."""
+    under = [int(of[pixel]) for pixel in pixels]
+    covered = {part: under.count(part) for part in set(under) if part >= 0}
+    best = min(covered, key=lambda part: (-covered[part], part), default=-1)
+    if best < 0 or f32(covered[best]) < f32(FOLLOWED) * f32(len(pixels)):
+        return None
+    return max(shown[pixel] for pixel, part in zip(pixels, under, strict=True) if part == best)
 
 
 def _box(values: F32, radius: int) -> F32:

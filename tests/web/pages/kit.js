@@ -128,13 +128,13 @@ export const kit = {
   },
 
   /** Frames in a row by this browser: mean difference of each from what Python's Session, with its memory, makes of it. */
-  async row() {
-    const { frames, stream } = await (await fetch("/material/stills.json")).json();
+  async row(name) {
+    const { frames, streams } = await (await fetch("/material/stills.json")).json();
     const stored = new Uint8Array(await (await fetch("/material/stills.bin")).arrayBuffer());
-    const background = await kit.open({ governor: false, effect: { type: "blur", strength: 0.6 } });
+    const background = await kit.open({ governor: false, effect: streams[name].effect });
     await background.loaded;
     const found = [];
-    for (const [n, { frame, planes }] of stream.entries()) {
+    for (const [n, { frame, planes }] of streams[name].frames.entries()) {
       const out = await background.probe({ type: "still", frame: frameOf(stored, frames[frame], 33_333 * (n + 1), "I420") });
       found.push((await compare(out, stored, planes)).mean);
       out.close();
