@@ -114,3 +114,41 @@ void lm_who_stays(const float *alpha, const float *of_before, const float *shown
     if (of[i] >= 0.0f) shown[i] = seen;
   }
 }
+
+/* Square of the distance of p from the line from a to b. */
+static inline float apart(float px, float py, const float *a, const float *b) {
+  float ex = b[0] - a[0], ey = b[1] - a[1], vx = px - a[0], vy = py - a[1];
+  float length = ex * ex + ey * ey, t = length > 0.0f ? (vx * ex + vy * ey) / length : 0.0f;
+  t = t < 0.0f ? 0.0f : t > 1.0f ? 1.0f : t;
+  float dx = vx - t * ex, dy = vy - t * ey;
+  return dx * dx + dy * dy;
+}
+
+/* Whether the line leads along the border of the picture, where a zone has no edge. */
+static inline i32 on_border(const float *a, const float *b, float w, float h) {
+  return (a[0] <= 0.0f && b[0] <= 0.0f) || (a[1] <= 0.0f && b[1] <= 0.0f) || (a[0] >= w && b[0] >= w) ||
+         (a[1] >= h && b[1] >= h);
+}
+
+void lm_zone(const float *corners, i32 count, i32 w, i32 h, float inset, float soft, float *out, void *scratch) {
+  u8 *free = scratch;
+  float *corner = lm_take(&free, ((size_t)count + 1) * 2 * sizeof(float));
+  for (i32 k = 0; k <= count; k++) { /* the first one again at the end */
+    corner[2 * k] = corners[2 * (k % count)] * (float)w;
+    corner[2 * k + 1] = corners[2 * (k % count) + 1] * (float)h;
+  }
+  for (i32 y = 0; y < h; y++) {
+    for (i32 x = 0; x < w; x++) {
+      float px = (float)x + 0.5f, py = (float)y + 0.5f, nearest = (inset + soft) * (inset + soft);
+      i32 inside = 0;
+      for (i32 k = 0; k < count; k++) {
+        const float *a = corner + 2 * k, *b = a + 2;
+        if ((a[1] > py) != (b[1] > py) && px < (b[0] - a[0]) * ((py - a[1]) / (b[1] - a[1])) + a[0]) inside = !inside;
+        float distance = on_border(a, b, (float)w, (float)h) ? nearest : apart(px, py, a, b);
+        if (distance < nearest) nearest = distance;
+      }
+      float deep = inside ? (__builtin_sqrtf(nearest) - inset) / soft : 0.0f;
+      out[(size_t)y * w + x] = deep > 0.0f ? deep : 0.0f;
+    }
+  }
+}

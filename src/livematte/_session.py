@@ -48,8 +48,11 @@ def build_refiners(effect: Effect, *, temporal: bool, refine: bool) -> tuple[Ref
     from livematte.refine.guided import Guided, Upsample
     from livematte.refine.nearest import Nearest
     from livematte.refine.temporal import Temporal
+    from livematte.refine.zones import Inside
 
     chain: list[Refiner] = []
+    if zones := getattr(effect, "zones", ()):
+        chain.append(Inside(zones))
     if getattr(effect, "who", "everyone") == "nearest":
         chain.append(Nearest())
     if temporal:

@@ -243,6 +243,8 @@ def test_unknown_names(arguments: list[str], words: list[str], out: Path) -> Non
     [
         (["--strength", "7"], ["strength", "7", "0.1 to 1"]),
         (["--strength", "nan"], ["strength", "nan"]),
+        (["--zone", "0,0 1,1"], ["zone", "3 to 64 points", "got 2"]),
+        (["--zone", "0,0 1,0 1,1.5"], ["zone", "from 0 to 1", "1,1.5"]),
         (["--softness", "-1"], ["softness", "-1"]),
         (["--light-wrap", "1e9"], ["light_wrap"]),
         (["--threads", "0"], ["threads", "1 to 256", "0"]),

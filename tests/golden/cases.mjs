@@ -163,6 +163,8 @@ class Call {
         const before = (given.before ?? [null, null]).map((array) => this.places.get(array) ?? 0);
         return lm.lm_who_stays(this.plain("alpha"), ...before, w, h, args.step, args.leave, args.enter, ...outputs, this.scratch(2 * w, 2 * h));
       }
+      case "lm_zone":
+        return lm.lm_zone(this.plain("corners"), h, toW, toH, args.inset, args.soft, outputs[0], this.scratch(2 * toW, 2 * toH));
       case "lm_guided": {
         const { radius, epsilon, gain } = args;
         const scratch = this.scratch(2 * w, 2 * h);

@@ -71,6 +71,8 @@ def call(backend: Any, kernel: str, args: dict[str, Any], given: Given) -> list[
     if kernel == "lm_who_stays":
         before = tuple(given["before"]) if "before" in given else None
         return list(backend.who_stays(alpha, before, args["step"], args["leave"], args["enter"]))
+    if kernel == "lm_zone":
+        return [backend.zone(given["corners"][0], size, args["inset"], args["soft"])]
     if kernel == "lm_guided":
         return list(backend.guided(given["guide"][0], alpha, args["radius"], args["epsilon"], args["gain"]))
     if kernel == "lm_apply_guided":
@@ -280,6 +282,19 @@ def people_cases() -> Iterator[Case]:
             given = {"alpha": [alpha], **({} if before is None else {"before": list(before)})}
             yield "lm_who_stays", f"{name}, frame {index}", limits, given
             before = reference.who_stays(alpha, before, *limits.values())[1:]
+
+    star = [(0.5, 0.05), (0.2, 0.95), (0.95, 0.35), (0.05, 0.35), (0.8, 0.95)]
+    for name, corners in (
+        ("left half, along the border", [(0, 0), (0.5, 0), (0.5, 1), (0, 1)]),
+        ("whole picture", [(0, 0), (1, 0), (1, 1), (0, 1)]),
+        ("star", star),
+        ("double point", [(0.1, 0.1), (0.1, 0.1), (0.9, 0.2), (0.4, 0.9)]),
+        ("a line", [(0.1, 0.1), (0.9, 0.9), (0.5, 0.5)]),
+        ("many corners", [(k % 7 / 8 + 0.05, k % 11 / 12 + 0.05) for k in range(64)]),
+    ):
+        for size in (Size(1, 1), Size(9, 13)):
+            args = {"size": size, "inset": 1.0, "soft": 2.0}
+            yield "lm_zone", f"{name} {size}", args, {"corners": [np.array(corners, np.float32)]}
 
 
 def alphas(size: Size) -> dict[str, npt.NDArray[np.uint8]]:

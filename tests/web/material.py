@@ -38,6 +38,8 @@ ROW = (0, 3, 6, 9, 12)
 """Frames of the clip that are looked at one after the other."""
 COMING_PX = (100, 200, 240, 240, 240, 240, 240, 120, 120, 120)
 """Height of somebody beside a person of 300 px, frame by frame: they come near and go away again."""
+ZONES = [[(0.1, 0.05), (0.55, 0.2), (0.5, 0.9), (0.15, 1)], [(0.6, 0), (1, 0), (1, 0.5)]]
+"""What stays in one of the effects."""
 STRIPE_PX = 8
 """Width of a stripe; pages/kit.js looks for it."""
 STRIPES = (20, 235)
@@ -167,6 +169,10 @@ def write_stills(folder: Path, clip: list[U8], pair: list[U8]) -> None:
         ({"type": "blur", "strength": 1}, Blur(1.0)),
         ({"type": "blur", "strength": 0.2, "softness": 1}, Blur(0.2, softness=1.0)),
         ({"type": "blur", "who": "nearest"}, Blur(0.6, who="nearest")),
+        (
+            {"type": "color", "rgb": "#00b140", "zones": ZONES},
+            Color((0, 177, 64), zones=ZONES),
+        ),
         ({"type": "color", "rgb": "#00b140"}, Color((0, 177, 64))),
         (
             {"type": "color", "rgb": [200, 30, 90], "despill": False, "softness": 0},

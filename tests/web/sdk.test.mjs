@@ -173,7 +173,7 @@ for (const name of NAMES) {
           }
         };
         const background = await kit.createBackground();
-        const effects = [{ type: "melt" }, { type: "blur", strength: 7 }, { type: "color", rgb: "red" }, { type: "image" }, { type: "image", src: "/missing.png" }, { type: "blur", who: "me" }, null];
+        const effects = [{ type: "melt" }, { type: "blur", strength: 7 }, { type: "color", rgb: "red" }, { type: "image" }, { type: "image", src: "/missing.png" }, { type: "blur", who: "me" }, { type: "blur", zones: [[[0, 0], [1, 1]]] }, { type: "blur", zones: [[[0, 0], [1, 0], [1, 1.1]]] }, { type: "blur", zones: "all" }, null];
         const found = [];
         for (const effect of effects) found.push(await said(() => background.setEffect(effect)));
         found.push(await said(() => background.process(null)), await said(() => kit.createBackground({ renderer: "vulkan" })), await said(() => kit.createBackground({ assetBase: "/nowhere/" })));
@@ -182,7 +182,7 @@ for (const name of NAMES) {
         found.push(await said(() => background.setEffect({ type: "blur" })));
         return found;
       });
-      assert.deepEqual(codes, [...["option", "option", "option", "option", "plate", "option", "option", "track", "option", "worker", "stopped"].map((code) => `LivematteError ${code}`)]);
+      assert.deepEqual(codes, [...["option", "option", "option", "option", "plate", "option", "option", "option", "option", "option", "track", "option", "worker", "stopped"].map((code) => `LivematteError ${code}`)]);
     });
 
     test("fifty starts and stops leave nothing behind", async () => {

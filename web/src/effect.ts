@@ -10,12 +10,16 @@ const GREEN = [0, 177, 64] as const;
 const DEFAULTS = { softness: 0.3, lightWrap: 0, pictureWrap: 0.3, strength: 0.6 };
 /** Pictures larger than this are made smaller: no frame is larger. */
 const LARGEST_PICTURE_PX = 1920;
+/** Of zones; src/livematte/effects/_zones.py has the same. */
+const FEWEST_POINTS = 3;
+const MOST_POINTS = 64;
+const MOST_ZONES = 16;
 const TYPES = ["blur", "image", "video", "color", "transparent", "off"];
 
 /** @throws LivematteError "option", "plate". */
 export async function prepare(effect: Effect): Promise<EffectMessage> {
   if (!TYPES.includes(effect?.type)) throw new LivematteError("option", `effect.type must be one of ${TYPES.join(", ")}; got ${String(effect?.type)}`);
-  const { type, who = "everyone", softness = DEFAULTS.softness } = effect;
+  const { type, who = "everyone", zones = [], softness = DEFAULTS.softness } = effect;
   const picture = type === "image" || type === "video";
   const { lightWrap = picture ? DEFAULTS.pictureWrap : DEFAULTS.lightWrap, despill = type !== "blur" && type !== "off" } = effect;
   const strength = (type === "blur" ? effect.strength : undefined) ?? DEFAULTS.strength;
@@ -23,10 +27,22 @@ export async function prepare(effect: Effect): Promise<EffectMessage> {
   fraction("softness", softness, 0);
   fraction("lightWrap", lightWrap, 0);
   if (who !== "everyone" && who !== "nearest") throw new LivematteError("option", `who must be "everyone" or "nearest", got ${String(who)}`);
+  checkZones(zones);
   const rgb = type === "color" ? parseRgb(effect.rgb ?? GREEN) : GREEN;
-  const message: EffectMessage = { painting: { type, strength, rgb, lightWrap, despill: Boolean(despill), softness }, who };
+  const message: EffectMessage = { painting: { type, strength, rgb, lightWrap, despill: Boolean(despill), softness }, who, zones };
   if (type === "image") message.picture = await decode(effect.src);
   return message;
+}
+
+function checkZones(zones: unknown): void {
+  const polygons = Array.isArray(zones) ? (zones as unknown[]) : [null];
+  if (polygons.length > MOST_ZONES) throw new LivematteError("option", `there may be at most ${MOST_ZONES} zones, got ${polygons.length}`);
+  const part = (value: unknown): boolean => typeof value === "number" && value >= 0 && value <= 1;
+  const point = (value: unknown): boolean => Array.isArray(value) && value.length === 2 && value.every(part);
+  for (const zone of polygons) {
+    if (Array.isArray(zone) && zone.length >= FEWEST_POINTS && zone.length <= MOST_POINTS && zone.every(point)) continue;
+    throw new LivematteError("option", `a zone is ${FEWEST_POINTS} to ${MOST_POINTS} points [x, y] in parts of the picture from 0 to 1, got ${JSON.stringify(zone)}`);
+  }
 }
 
 function fraction(name: string, value: unknown, lowest: number): void {

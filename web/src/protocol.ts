@@ -2,12 +2,13 @@
 
 import type { ErrorCode } from "./errors.js";
 import type { Painting } from "./render/renderer.js";
-import type { EngineName, ModelName, RendererName, RungChange, Stats } from "./types.js";
+import type { EngineName, ModelName, RendererName, RungChange, Stats, Zone } from "./types.js";
 
 /** An effect as the worker needs it: options filled in, pictures decoded. */
 export interface EffectMessage {
   painting: Painting;
   who: "everyone" | "nearest";
+  zones: readonly Zone[];
   /** Decoded picture of an image effect. */
   picture?: ImageBitmap;
 }

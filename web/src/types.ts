@@ -1,5 +1,8 @@
 /** The public vocabulary. Times are milliseconds (`_ms`), sizes pixels. */
 
+/** 3 to 64 corners of a polygon: x and y from 0,0 at the top left to 1,1. */
+export type Zone = readonly (readonly [number, number])[];
+
 /** Switches that every effect shares. */
 export interface Look {
   /** How much of a bright plate falls on the person's rim, 0-1. Default 0; 0.3 for image and video. */
@@ -10,6 +13,8 @@ export interface Look {
   softness?: number;
   /** Who stays: everyone, or only the people nearest the camera; others fade out. Default everyone. */
   who?: "everyone" | "nearest";
+  /** Polygons of points x, y in parts of the upright picture, 0-1: only what is inside one of them stays. Default: everything. */
+  zones?: readonly Zone[];
 }
 
 /** What the background becomes. `off` shows the camera as it is: nothing falls back to it. */

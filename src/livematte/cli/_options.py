@@ -45,6 +45,15 @@ class Job:
     debug: Annotated[bool, typer.Option("--debug", help="Show a traceback if something fails.")] = False
 
 
+Zones = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar='"X,Y X,Y X,Y"',
+        help="Keep only what is inside this polygon, in parts of the picture from 0 to 1; may be given again.",
+    ),
+]
+
+
 @dataclass(frozen=True, kw_only=True)
 class LookOptions:
     """Switches that every effect shares; None leaves the effect's own default."""
@@ -59,10 +68,19 @@ class LookOptions:
     who: Annotated[
         str | None, typer.Option(metavar="WHO", help="Who stays: everyone, or those nearest the camera.")
     ] = None
+    zone: Zones = None
 
     def given(self) -> dict[str, Any]:
         """The switches that were given, as keywords of an effect."""
-        return {item.name: getattr(self, item.name) for item in fields(self) if getattr(self, item.name) is not None}
+        look = {item.name: getattr(self, item.name) for item in fields(self) if getattr(self, item.name) is not None}
+        return look | {"zones": zones_of(look.pop("zone", None))}
+
+
+def zones_of(texts: list[str] | None) -> list[Any]:
+    """The polygons of `--zone`, as the keyword of an effect."""
+    from livematte.effects._zones import parse
+
+    return [parse(text) for text in texts or []]
 
 
 def expand(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -104,6 +104,13 @@ def who_stays(
     return out, (of, shown)
 
 
+def zone(corners: F32, size: Size, inset_px: float, soft_px: float) -> F32:
+    """How far inside a polygon each pixel of a picture of `size` lies, float32 (h, w): 0 as
+    far as `inset_px` inside, 1 from `soft_px` further on. `corners` are (n, 2) in parts of
+    the picture."""
+    return backend().zone(corners, size, inset_px, soft_px)  # type: ignore[no-any-return]
+
+
 STEEPEST_GAIN = 3.5
 """Gain of alpha about one half at softness 0: edges less than a third as wide."""
 

@@ -47,6 +47,7 @@ SIGNATURES: dict[str, tuple[Any, ...]] = {
     "lm_downscale_rgb": (_PLANE, _I, _I, _P, _I, _I, _I, _P, _P),
     "lm_temporal": (_P, _P, _P, _I),
     "lm_who_stays": (_P, _P, _P, _I, _I, _F, _F, _F, _P, _P, _P, _P),
+    "lm_zone": (_P, _I, _I, _I, _F, _F, _P, _P),
     "lm_guided": (_P, _P, _I, _I, _I, _F, _F, _P, _P, _P),
     "lm_apply_guided": (_P, _P, _I, _I, _PLANE, _P, _P),
     "lm_upsample": (_P, _I, _I, _Out, _P),
@@ -226,6 +227,13 @@ def who_stays(
         _address(out), _address(of), _address(shown), _work(2 * width, 2 * height),
     )  # fmt: skip
     return out, of, shown
+
+
+def zone(corners: F32, size: Size, inset_px: float, soft_px: float) -> F32:
+    out = _pool.empty((size.height, size.width), np.float32)
+    work = _work(2 * size.width, 2 * size.height)
+    _lib.lm_zone(_address(corners), len(corners), size.width, size.height, inset_px, soft_px, _address(out), work)
+    return out
 
 
 def guided(guide: F32, alpha: F32, radius: int, epsilon: float, gain: float) -> tuple[I16, I16]:

@@ -263,6 +263,27 @@ def _followed(pixels: list[tuple[int, int]], of: F32, shown: F32) -> np.float32 
     return max(shown[pixel] for pixel, part in zip(pixels, under, strict=True) if part == best)
 
 
+def zone(corners: F32, size: Size, inset_px: float, soft_px: float) -> F32:
+    width, height = f32(size.width), f32(size.height)
+    corners = corners * np.array((width, height))
+    py, px = (axis.astype(f32) + f32(0.5) for axis in np.mgrid[: size.height, : size.width])
+    most = f32(inset_px) + f32(soft_px)
+    nearest = np.full(px.shape, most * most)
+    inside = np.zeros(px.shape, np.bool_)
+    for (ax, ay), (bx, by) in zip(corners, np.roll(corners, -1, 0), strict=True):
+        if ay != by:
+            inside ^= ((ay > py) != (by > py)) & (px < (bx - ax) * ((py - ay) / (by - ay)) + ax)
+        if max(ax, bx) <= 0 or max(ay, by) <= 0 or min(ax, bx) >= width or min(ay, by) >= height:
+            continue
+        ex, ey, vx, vy = bx - ax, by - ay, px - ax, py - ay
+        length = ex * ex + ey * ey
+        t = np.clip((vx * ex + vy * ey) / length, f32(0), f32(1)) if length > 0 else f32(0)
+        dx, dy = vx - t * ex, vy - t * ey
+        nearest = np.minimum(nearest, dx * dx + dy * dy)
+    deep = (np.sqrt(nearest) - f32(inset_px)) / f32(soft_px)
+    return np.where(inside & (deep > 0), deep, f32(0))
+
+
 def _box(values: F32, radius: int) -> F32:
     height, width = values.shape
     padded = np.pad(values, radius, "edge")[:, radius : radius + width]

@@ -155,6 +155,7 @@ export const kit = {
       { type: "color", rgb: "#00b140" },
       { type: "color", rgb: "#ffffff", despill: false, lightWrap: 0.6 },
       { type: "image", src },
+      { type: "color", rgb: "#00b140", zones: [[[0.1, 0], [0.45, 0.1], [0.6, 1], [0.1, 0.8]]] },
       { type: "transparent" },
       { type: "off" },
     ];
@@ -167,23 +168,24 @@ export const kit = {
     let timestamp = 0;
     for (const effect of effects) {
       for (const background of Object.values(pair)) await background.setEffect(effect);
-      for (const [name, rotation] of [["480p", 0], ["720p", 0], ["odd", 0], ["480p", 90], ["480p", 180], ["480p", 270]]) {
+      for (const [name, rotation, flip] of [["480p", 0], ["720p", 0], ["odd", 0], ["480p", 90], ["480p", 180], ["480p", 270], ["480p", 0, true]]) {
         timestamp += 1e6;
         const [cpu, webgl] = await Promise.all(Object.values(pair).map(async (background) => {
           const plain = frameOf(stored, frames[name], timestamp, "I420");
-          const frame = rotation ? new VideoFrame(plain, { timestamp, rotation }) : plain;
+          const turned = rotation > 0 || flip === true;
+          const frame = turned ? new VideoFrame(plain, { timestamp, rotation, flip: flip ?? false }) : plain;
           const out = await background.probe({ type: "still", frame });
           const shown = rgba(out);
           const facts = { timestamp: out.timestamp - timestamp, rotation: out.rotation ?? 0, size: [out.displayWidth, out.displayHeight] };
           out.close();
-          if (rotation) plain.close();
+          if (turned) plain.close();
           return { shown, ...facts };
         }));
         let sum = 0;
         // colours count by their alpha: under a faint one a canvas keeps few digits of them
         const weighed = ({ data }, i) => (i % 4 === 3 ? data[i] : (data[i] * data[i | 3]) / 255);
         for (let i = 0; i < cpu.shown.data.length; i++) sum += Math.abs(weighed(cpu.shown, i) - weighed(webgl.shown, i));
-        found.push({ name: `${name} turned by ${rotation}, ${JSON.stringify(effect)}`, mean: sum / (0.75 * cpu.shown.data.length), timestamp: webgl.timestamp, size: String(cpu.size) === String(webgl.size), rotations: [cpu.rotation, webgl.rotation], ...(keep ? { pictures: [cpu, webgl].map(({ shown }) => url(shown)) } : {}) });
+        found.push({ name: `${name} turned by ${rotation}${flip ? ", mirrored" : ""}, ${JSON.stringify(effect)}`, mean: sum / (0.75 * cpu.shown.data.length), timestamp: webgl.timestamp, size: String(cpu.size) === String(webgl.size), rotations: [cpu.rotation, webgl.rotation], ...(keep ? { pictures: [cpu, webgl].map(({ shown }) => url(shown)) } : {}) });
       }
     }
     for (const background of Object.values(pair)) background.stop();

@@ -3,6 +3,7 @@
 import type { Kernels } from "../render/kernels.js";
 import type { Matte, Size } from "../render/renderer.js";
 import type { Segmenter } from "../segmenter/litert.js";
+import type { Zone } from "../types.js";
 
 /** Who stays, and how long they take to go; src/livematte/refine/nearest.py has the same, and the reasons. */
 const LEAVE = 0.3;
@@ -10,8 +11,13 @@ const ENTER = 0.4;
 const FADE_US = 500_000;
 const FRAME_US = 1e6 / 30;
 
+/** Edge of zones in pixels of the network's input; src/livematte/refine/zones.py has the same, and the reasons. */
+const INSET_PX = 4;
+const SOFT_PX = 2;
+
 export interface Wishes {
   readonly who: "everyone" | "nearest";
+  readonly zones: readonly Zone[];
   readonly temporal: boolean;
 }
 
@@ -28,15 +34,17 @@ export interface Estimate extends Matte {
 }
 
 /**
+ * @param mirrored the picture is a mirror image of what is shown, in which zones are drawn.
  * @param state the matte before, or null at the start of a stream. It comes in and goes out.
  * @throws LivematteError "engine".
  */
-export async function estimate(segmenter: Segmenter, small: SmallKernels, picture: Float32Array, timestamp_us: number, wishes: Wishes, state: Estimate | null): Promise<Estimate> {
+export async function estimate(segmenter: Segmenter, small: SmallKernels, picture: Float32Array, timestamp_us: number, wishes: Wishes, mirrored: boolean, state: Estimate | null): Promise<Estimate> {
   const { size } = segmenter;
   const before = wishes.temporal ? state : null;
   const given = await segmenter.segment(picture, before?.given ?? null);
   let alpha = given;
   let parts: Parts | null = null;
+  if (wishes.zones.length) alpha = small.inside(alpha, size, wishes.zones, mirrored);
   if (wishes.who === "nearest") {
     const since_us = before ? timestamp_us - before.timestamp_us : 0;
     ({ alpha, parts } = small.whoStays(alpha, size, before?.parts ?? null, (since_us > 0 ? since_us : FRAME_US) / FADE_US));
@@ -47,7 +55,18 @@ export async function estimate(segmenter: Segmenter, small: SmallKernels, pictur
 
 /** Kernels that work on alpha at the network's size, in a module of their own: it serves every renderer. */
 export class SmallKernels {
+  private mask: { zones: readonly Zone[]; shape: string; inside: Float32Array } | null = null;
+
   constructor(private readonly kernels: Kernels) {}
+
+  /** Alpha of what is inside zones. */
+  inside(alpha: Float32Array, size: Size, zones: readonly Zone[], mirrored: boolean): Float32Array {
+    const shape = `${size.width}x${size.height} ${mirrored}`;
+    const shown = (zone: Zone): Zone => (mirrored ? zone.map(([x, y]) => [1 - x, y]) : zone);
+    if (this.mask?.zones !== zones || this.mask.shape !== shape) this.mask = { zones, shape, inside: this.drawn(zones.map(shown), size) };
+    const { inside } = this.mask;
+    return alpha.map((value, i) => value * (inside[i] as number));
+  }
 
   temporal(alpha: Float32Array, before: Float32Array): Float32Array {
     this.kernels.reset();
@@ -66,6 +85,21 @@ export class SmallKernels {
     kernels.lm.lm_who_stays(now, ...(known as [number, number]), width, height, Math.min(step, 1), LEAVE, ENTER, out, of, shown, scratch);
     const copy = (at: number): Float32Array => kernels.floats(at, alpha.length).slice();
     return { alpha: copy(out), parts: { of: copy(of), shown: copy(shown) } };
+  }
+
+  /** How far inside a zone each pixel lies, 0-1. */
+  private drawn(zones: readonly Zone[], { width, height }: Size): Float32Array {
+    const { kernels } = this;
+    const most = new Float32Array(width * height);
+    for (const zone of zones) {
+      kernels.reset();
+      const corners = this.put(Float32Array.from(zone.flat()));
+      const out = kernels.take(most.byteLength);
+      kernels.lm.lm_zone(corners, zone.length, width, height, INSET_PX, SOFT_PX, out, kernels.take(kernels.lm.lm_scratch_bytes(2 * width, 2 * height)));
+      const drawn = kernels.floats(out, most.length);
+      for (let i = 0; i < most.length; i++) most[i] = Math.max(most[i] as number, drawn[i] as number);
+    }
+    return most;
   }
 
   /** The address of a copy in the module's memory. */

@@ -44,7 +44,7 @@ class Host {
     const [full, small] = await Promise.all([Kernels.open(module), Kernels.open(module)]);
     const { renderer, why } = await chooseRenderer(options.renderer, () => new CpuRenderer(full), () => Kernels.open(module));
     const { effect } = options;
-    const stages = { network: null, renderer, painting: effect.painting, wishes: { who: effect.who, temporal: options.temporal } };
+    const stages = { network: null, renderer, painting: effect.painting, wishes: { who: effect.who, zones: effect.zones, temporal: options.temporal } };
     const told = {
       ready: () => tell({ type: "ready" }),
       rung: (change: Stats["rungs"][number]) => tell({ type: "rung", change }),
@@ -73,7 +73,7 @@ class Host {
     const { stages } = this.pipeline;
     stages.renderer.setBackdrop(effect.picture ?? null);
     stages.painting = effect.painting;
-    stages.wishes = { ...stages.wishes, who: effect.who };
+    stages.wishes = { ...stages.wishes, who: effect.who, zones: effect.zones };
   }
 
   start(message: Extract<ToWorker, { type: "start" }>): MediaStreamTrack | undefined {

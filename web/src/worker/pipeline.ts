@@ -7,6 +7,7 @@
 
 import { asError, LivematteError } from "../errors.js";
 import { Governor } from "../governor.js";
+import { mirrorImage } from "../render/frames.js";
 import type { Matte, Painting, Renderer, Size } from "../render/renderer.js";
 import { MAX_MATTE_AGE_US } from "../render/renderer.js";
 import type { Network, Segmenter } from "../segmenter/litert.js";
@@ -132,7 +133,8 @@ export class Pipeline {
     try {
       if (this.faults.engine-- > 0) throw new LivematteError("engine", "the engine was made to fail");
       const state = age_us >= 0 ? matte : null;
-      this.matte = await estimate(segmenter, this.small, picture, frame.timestamp, wishes, state);
+      const mirrored = !this.stages.renderer.mirrors && mirrorImage(frame);
+      this.matte = await estimate(segmenter, this.small, picture, frame.timestamp, wishes, mirrored, state);
       this.failures = 0;
     } catch (thrown) {
       this.matte = null;
