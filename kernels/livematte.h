@@ -80,6 +80,10 @@ LM_API void lm_who_stays(const float *alpha, const float *of_before, const float
                          float step, float leave, float enter, float *out, float *of, float *shown, void *scratch);
 LM_API void lm_zone(const float *corners, i32 count, i32 w, i32 h, float inset, float soft, float *out, void *scratch);
 
+/* room.c */
+LM_API void lm_room(const float *rgb, const float *room, const float *alpha, i32 w, i32 h, float before, float step,
+                    float *out, float *weight, void *scratch);
+
 /* blur.c */
 LM_API void lm_blur_plate(const lm_plane *p, i32 layout, const u8 *alpha, i32 reduce, float sigma, const lm_out *out,
                           void *scratch);

@@ -29,28 +29,33 @@ def build_stages(
     weights: str | Path | None = None,
     temporal: bool = True,
     refine: bool = True,
+    room: str | Path | U8 | None = None,
 ) -> Stages:
     """The stages of a stream from names and options; see `Session`."""
     if threads is not None and not 1 <= threads <= 256:
         raise OptionError(f"threads must be from 1 to 256, got {threads}")
     painter: Effect = _registry.create("effects", effect) if isinstance(effect, str) else effect or Blur()
+    refiners = build_refiners(painter, temporal=temporal, refine=refine, room=room)
     segmenter: Segmenter = (
         _registry.create("models", model, engine=engine, threads=threads, weights=weights)
         if isinstance(model, str)
         else model
     )
-    return Stages(segmenter, build_refiners(painter, temporal=temporal, refine=refine), painter, temporal)
+    return Stages(segmenter, refiners, painter, temporal)
 
 
-def build_refiners(effect: Effect, *, temporal: bool, refine: bool) -> tuple[Refiner, ...]:
+def build_refiners(
+    effect: Effect, *, temporal: bool, refine: bool, room: str | Path | U8 | None = None
+) -> tuple[Refiner, ...]:
     """The refiners that an effect's switches ask for, in order."""
     from livematte.refine.foreground import Foreground
     from livematte.refine.guided import Guided, Upsample
     from livematte.refine.nearest import Nearest
+    from livematte.refine.room import Room
     from livematte.refine.temporal import Temporal
     from livematte.refine.zones import Inside
 
-    chain: list[Refiner] = []
+    chain: list[Refiner] = [] if room is None else [Room(room)]
     if zones := getattr(effect, "zones", ()):
         chain.append(Inside(zones))
     if getattr(effect, "who", "everyone") == "nearest":
@@ -75,10 +80,14 @@ class Session:
         weights: a local weights file in place of the model's own.
         temporal: steady the matte over time; False treats every picture alone.
         refine: follow the picture's edges at full size.
+        room: a picture of the room without people, taken by the same camera from the same
+            place: a path, or RGB uint8 (h, w, 3). It sharpens the matte as long as the
+            camera stays there.
         max_failures: covered frames in a row after which `process` gives up.
 
     Raises:
-        UnknownName, MissingExtra, OptionError, WeightsError, LoadError.
+        UnknownName, MissingExtra, OptionError, WeightsError, LoadError; OpenError and
+        FrameError for `room`.
     """
 
     def __init__(
@@ -91,10 +100,11 @@ class Session:
         weights: str | Path | None = None,
         temporal: bool = True,
         refine: bool = True,
+        room: str | Path | U8 | None = None,
         max_failures: int = MAX_FAILURES,
     ) -> None:
         self.stages = build_stages(
-            model, effect, engine=engine, threads=threads, weights=weights, temporal=temporal, refine=refine
+            model, effect, engine=engine, threads=threads, weights=weights, temporal=temporal, refine=refine, room=room
         )
         self.stats = Stats()
         self._temporal = temporal

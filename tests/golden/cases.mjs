@@ -165,6 +165,12 @@ class Call {
       }
       case "lm_zone":
         return lm.lm_zone(this.plain("corners"), h, toW, toH, args.inset, args.soft, outputs[0], this.scratch(2 * toW, 2 * toH));
+      case "lm_room": {
+        const [alpha] = given.alpha;
+        const size = [width(alpha), height(alpha)];
+        const scratch = this.scratch(2 * size[0], 2 * size[1]);
+        return lm.lm_room(this.plain("rgb"), this.plain("room"), this.plain("alpha"), ...size, args.before, args.step, ...outputs, scratch);
+      }
       case "lm_guided": {
         const { radius, epsilon, gain } = args;
         const scratch = this.scratch(2 * w, 2 * h);

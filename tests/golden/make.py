@@ -73,6 +73,10 @@ def call(backend: Any, kernel: str, args: dict[str, Any], given: Given) -> list[
         return list(backend.who_stays(alpha, before, args["step"], args["leave"], args["enter"]))
     if kernel == "lm_zone":
         return [backend.zone(given["corners"][0], size, args["inset"], args["soft"])]
+    if kernel == "lm_room":
+        height, width = alpha.shape
+        rgb, room = (given[name][0].reshape(height, width, 3) for name in ("rgb", "room"))
+        return list(backend.room(rgb, room, alpha, args["before"], args["step"]))
     if kernel == "lm_guided":
         return list(backend.guided(given["guide"][0], alpha, args["radius"], args["epsilon"], args["gain"]))
     if kernel == "lm_apply_guided":
@@ -297,6 +301,37 @@ def people_cases() -> Iterator[Case]:
             yield "lm_zone", f"{name} {size}", args, {"corners": [np.array(corners, np.float32)]}
 
 
+def room_cases() -> Iterator[Case]:
+    height, width = 13, 17
+    room = unit(np.dstack([picture(height, width, 60 + k) for k in range(3)]).reshape(height, 3 * width))
+    body = unit(person(height, width))
+    unsure = np.clip(body * np.float32(0.9) + unit(noise(height, width, 63)) * np.float32(0.3), 0, 1).astype(np.float32)
+    unsure[body == 0] *= np.float32(0.1)
+    unsure[0, 0] = np.nan
+    light = room * np.float32(0.75) + np.float32(0.05)
+    shown = np.repeat(body, 3, 1)
+    frame = light + shown * (unit(noise(height, 3 * width, 64)) - light)
+    moved = np.roll(frame, 9, 1)
+    for name, rgb, before in (
+        ("first", frame, -1.0),
+        ("rising", frame, 0.5),
+        ("off, and still", frame, 0.0),
+        ("moved", moved, 1.0),
+        ("moved a little, and off", np.where(shown > 0, frame, frame * np.float32(0.5) + moved * np.float32(0.5)), 0.0),
+    ):
+        given = {"rgb": [rgb.astype(np.float32)], "room": [room], "alpha": [unsure]}
+        yield "lm_room", name, {"before": before, "step": 0.125}, given
+    plain = np.full((height, 3 * width), 0.5, np.float32)
+    yield "lm_room", "plain wall", {"before": 1.0, "step": 1.0}, {"rgb": [frame], "room": [plain], "alpha": [unsure]}
+    for name, alpha in (("all person", 1.0), ("nobody", 0.0)):
+        given = {"rgb": [room], "room": [room], "alpha": [np.full((height, width), alpha, np.float32)]}
+        yield "lm_room", name, {"before": -1.0, "step": 1.0}, given
+    one, other = room[:1, :3].copy(), room[1:2, :3].copy()
+    for value in (0.0, 0.5):
+        given = {"rgb": [one], "room": [other], "alpha": [np.full((1, 1), value, np.float32)]}
+        yield "lm_room", "one pixel", {"before": -1.0, "step": 1.0}, given
+
+
 def alphas(size: Size) -> dict[str, npt.NDArray[np.uint8]]:
     shape = (size.height, size.width)
     return {
@@ -368,6 +403,7 @@ def cases() -> Iterator[Case]:
     yield from downscale_cases()
     yield from matte_cases()
     yield from people_cases()
+    yield from room_cases()
     yield from plate_cases()
     yield from composite_cases()
 

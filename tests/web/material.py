@@ -105,6 +105,19 @@ def beside() -> Pictures:
         yield np.rint(frame).astype(np.uint8)
 
 
+def in_room() -> Pictures:
+    """RGB (360, 640, 3): the portrait before the hills in another light, until the camera moves."""
+    rgb = portrait()
+    with Session(MODEL, temporal=False) as session:
+        cut = np.dstack((rgb, np.rint(session.matte(rgb) * 255).astype(np.uint8)))
+    small = cv2.resize(cut, (320, 320), interpolation=cv2.INTER_AREA).astype(np.float32)
+    for moved_px in (0, 0, 0, 90, 90, 0, 0, 0):
+        frame = np.roll(plate().astype(np.float32) * 0.8 + 10, moved_px, 1)
+        place, part = frame[40:, 150:470], small[..., 3:] / 255
+        place[:] = part * small[..., :3] + (1 - part) * place
+        yield np.rint(frame).astype(np.uint8)
+
+
 def moved(picture: U8, width: int, height: int) -> Pictures:
     """The picture's middle, cut to size, that sways a little."""
     scale = max(width / picture.shape[1], height / picture.shape[0]) * 1.06
@@ -199,10 +212,14 @@ def write_stills(folder: Path, clip: list[U8], pair: list[U8]) -> None:
         "steadied": ({"type": "blur", "strength": 0.6}, Blur(0.6), [clip[at] for at in ROW]),
         "nearest": ({"type": "color", "rgb": "#00b140", "who": "nearest"}, Color(who="nearest"), pair),
     }
+    rows["room"] = ({"type": "color", "rgb": "#00b140"}, Color(), list(in_room()))
     streams: dict[str, Any] = {}
     for name, (effect, painter, pictures) in rows.items():
         streams[name] = {"effect": effect, "frames": []}
-        with Session(MODEL, painter) as session:
+        room = {"room": plate()} if name == "room" else {}
+        if room:
+            streams[name]["room"] = "/material/plate.png"
+        with Session(MODEL, painter, **room) as session:
             for n, rgb in enumerate(pictures):
                 frames[f"{name} {n}"] = frame = i420(rgb, ColorMatrix.BT601, ColorRange.LIMITED)
                 out = session.process_frame(frame)

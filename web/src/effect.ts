@@ -10,6 +10,8 @@ const GREEN = [0, 177, 64] as const;
 const DEFAULTS = { softness: 0.3, lightWrap: 0, pictureWrap: 0.3, strength: 0.6 };
 /** Pictures larger than this are made smaller: no frame is larger. */
 const LARGEST_PICTURE_PX = 1920;
+/** Of a room: it is only looked at in the network's size. */
+const LARGEST_ROOM_PX = 960;
 /** Of zones; src/livematte/effects/_zones.py has the same. */
 const FEWEST_POINTS = 3;
 const MOST_POINTS = 64;
@@ -30,8 +32,16 @@ export async function prepare(effect: Effect): Promise<EffectMessage> {
   checkZones(zones);
   const rgb = type === "color" ? parseRgb(effect.rgb ?? GREEN) : GREEN;
   const message: EffectMessage = { painting: { type, strength, rgb, lightWrap, despill: Boolean(despill), softness }, who, zones };
-  if (type === "image") message.picture = await decode(effect.src);
+  if (type === "image") message.picture = await decode(effect.src, LARGEST_PICTURE_PX);
   return message;
+}
+
+/**
+ * A picture of the empty room, decoded.
+ * @throws LivematteError "option", "plate".
+ */
+export async function prepareRoom(src: string | URL | Blob): Promise<ImageBitmap> {
+  return decode(src, LARGEST_ROOM_PX);
 }
 
 function checkZones(zones: unknown): void {
@@ -68,14 +78,14 @@ export function sourceOf(src: unknown): { url: string; release: () => void } {
   throw new LivematteError("option", `src must be an address or a Blob, got ${String(src)}`);
 }
 
-async function decode(src: string | URL | Blob): Promise<ImageBitmap> {
+async function decode(src: string | URL | Blob, largest_px: number): Promise<ImageBitmap> {
   const { url, release } = sourceOf(src);
   try {
     const image = new Image();
     image.crossOrigin = "anonymous"; // its pixels are read
     image.src = url;
     await image.decode();
-    const scale = Math.min(LARGEST_PICTURE_PX / Math.max(image.naturalWidth, image.naturalHeight), 1);
+    const scale = Math.min(largest_px / Math.max(image.naturalWidth, image.naturalHeight), 1);
     const [resizeWidth, resizeHeight] = [image.naturalWidth, image.naturalHeight].map((side) => Math.max(Math.round(side * scale), 1)) as [number, number];
     return await createImageBitmap(image, scale < 1 ? { resizeWidth, resizeHeight, resizeQuality: "high" } : {});
   } catch (thrown) {

@@ -26,6 +26,7 @@ export type ToWorker =
       assetBase: string;
       model: ModelName;
       effect: EffectMessage;
+      room: ImageBitmap | null; // without people
       temporal: boolean;
       renderer: RendererName | "auto";
       engine: EngineName | "auto";
@@ -36,6 +37,7 @@ export type ToWorker =
   | { type: "still"; id: number; frame: VideoFrame } // one frame, for tests: answered by `picture`
   | { type: "backdrop"; frame: VideoFrame } // the next frame of a video effect
   | { type: "effect"; id: number; effect: EffectMessage }
+  | { type: "room"; id: number; room: ImageBitmap | null }
   | { type: "model"; id: number; model: ModelName }
   | { type: "fault"; what: "engine" | "renderer" | "worker" | "context"; frames: number } // for tests: fail for so many frames
   | { type: "tick"; interval_ms: number } // 0 stops

@@ -40,6 +40,8 @@ export interface Options {
   model?: ModelName;
   /** Folder of the files in `dist/assets`, of the page's own origin. Default: `assets/` beside the module. */
   assetBase?: string | URL;
+  /** Picture of the room without people, by the same camera from the same place: it sharpens the matte. See setRoom(). */
+  room?: string | URL | Blob;
   /** Steady the matte over time. Default true. */
   temporal?: boolean;
   /** `auto` measures and decides; a name insists, even on a software rasteriser. */

@@ -58,6 +58,7 @@ def process(job: Job, command: str, effect: Effect, *, alpha_only: bool = False)
                 weights=job.weights,
                 temporal=film if job.temporal is None else job.temporal,
                 refine=job.refine,
+                room=job.room,
             )
         stats = Stats()
         # A short clip in which no frame at all has a matte must fail too.

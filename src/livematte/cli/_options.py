@@ -30,6 +30,10 @@ class Job:
         ),
     ] = None
     refine: Annotated[bool, typer.Option("--refine/--no-refine", help="Follow the picture's edges.")] = True
+    room: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="The room without people, by the same camera: sharpens the matte."),
+    ] = None
     codec: Annotated[
         str | None, typer.Option(metavar="NAME", help="h264, h265, vp9 or av1; by default what the suffix suggests.")
     ] = None

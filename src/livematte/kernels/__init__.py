@@ -111,6 +111,21 @@ def zone(corners: F32, size: Size, inset_px: float, soft_px: float) -> F32:
     return backend().zone(corners, size, inset_px, soft_px)  # type: ignore[no-any-return]
 
 
+def room(rgb: F32, room: F32, alpha: F32, before: float | None, step: float) -> tuple[F32, float]:
+    """Alpha where a picture of the empty room decides what the network is unsure of.
+
+    Args:
+        rgb, room: the frame and the empty room in 0-1, (h, w, 3).
+        before: how far the room was trusted for the frame before; None at the start.
+        step: how much further it may be trusted now, 0-1.
+
+    Returns:
+        Alpha; and how far the room is trusted, 0 (not at all: the camera moved) to 1.
+    """
+    out, weight = backend().room(rgb, room, alpha, -1.0 if before is None else before, step)
+    return out, float(weight[0, 0])
+
+
 STEEPEST_GAIN = 3.5
 """Gain of alpha about one half at softness 0: edges less than a third as wide."""
 

@@ -48,6 +48,7 @@ SIGNATURES: dict[str, tuple[Any, ...]] = {
     "lm_temporal": (_P, _P, _P, _I),
     "lm_who_stays": (_P, _P, _P, _I, _I, _F, _F, _F, _P, _P, _P, _P),
     "lm_zone": (_P, _I, _I, _I, _F, _F, _P, _P),
+    "lm_room": (_P, _P, _P, _I, _I, _F, _F, _P, _P, _P),
     "lm_guided": (_P, _P, _I, _I, _I, _F, _F, _P, _P, _P),
     "lm_apply_guided": (_P, _P, _I, _I, _PLANE, _P, _P),
     "lm_upsample": (_P, _I, _I, _Out, _P),
@@ -234,6 +235,16 @@ def zone(corners: F32, size: Size, inset_px: float, soft_px: float) -> F32:
     work = _work(2 * size.width, 2 * size.height)
     _lib.lm_zone(_address(corners), len(corners), size.width, size.height, inset_px, soft_px, _address(out), work)
     return out
+
+
+def room(rgb: F32, room: F32, alpha: F32, before: float, step: float) -> tuple[F32, F32]:
+    height, width = alpha.shape
+    out, weight = _pool.empty(alpha.shape, np.float32), _pool.empty((1, 1), np.float32)
+    _lib.lm_room(
+        _address(rgb), _address(room), _address(alpha), width, height, before, step, _address(out), _address(weight),
+        _work(2 * width, 2 * height),
+    )  # fmt: skip
+    return out, weight
 
 
 def guided(guide: F32, alpha: F32, radius: int, epsilon: float, gain: float) -> tuple[I16, I16]:

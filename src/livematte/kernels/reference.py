@@ -284,6 +284,71 @@ def zone(corners: F32, size: Size, inset_px: float, soft_px: float) -> F32:
     return np.where(inside & (deep > 0), deep, f32(0))
 
 
+SURE_ROOM, SURE_PERSON, STANDS, MOVED = 0.05, 0.99, 0.1, 0.25
+
+
+def _code(values: F32) -> npt.NDArray[np.int64]:
+    return (values * f32(255) + f32(0.5)).astype(np.int64)
+
+
+def _around(plane: F32) -> list[F32]:
+    """The 3x3 pixels about each, edges repeated."""
+    height, width = plane.shape
+    wide = np.pad(plane, 1, "edge")
+    return [wide[y : y + height, x : x + width] for y in range(3) for x in range(3)]
+
+
+def room(rgb: F32, room: F32, alpha: F32, before: float, step: float) -> tuple[F32, F32]:
+    sure = alpha < f32(SURE_ROOM)
+    n = int(sure.sum())
+    if not n or f32(n) < f32(0.05) * f32(alpha.size):
+        return alpha.copy(), np.zeros((1, 1), f32)
+    difference = np.zeros_like(alpha)
+    for c in range(3):
+        gain, offset = _light(rgb[..., c][sure], room[..., c][sure])
+        near = _around(room[..., c] * gain + offset)
+        low, high = np.minimum.reduce(near), np.maximum.reduce(near)
+        frame = rgb[..., c]
+        far = np.where(frame > high, frame - high, np.where(frame < low, low - frame, f32(0)))
+        difference = np.maximum(difference, far)
+    a, b, c, d, e, f, g, h, i = _around(difference)
+    mean = (((a + b) + c) + ((d + e) + f) + ((g + h) + i)) * f32(1 / 9)
+    difference = _part((mean - f32(0.01)) * f32(f32(1) / f32(0.07)))
+    moved = f32(_code(difference[sure]).sum()) / f32(255 * n)
+    trust = _part((f32(MOVED) - moved) / (f32(MOVED) - f32(STANDS)))
+    if before == 0 and moved > f32(STANDS):
+        trust = f32(0)
+    if before >= 0:
+        trust = min(trust, f32(f32(before) + f32(step)))
+    if trust == 0:
+        return alpha.copy(), np.zeros((1, 1), f32)
+    person = f32(2) * difference - f32(1)
+    more = alpha + ((trust * _part((alpha - f32(SURE_ROOM)) * f32(20))) * person) * (f32(1) - alpha)
+    less = alpha + ((trust * _part((f32(SURE_PERSON) - alpha) * f32(50))) * person) * alpha
+    return np.where(person > 0, more, less), np.full((1, 1), trust, f32)
+
+
+def _light(frame: F32, room: F32) -> tuple[np.float32, np.float32]:
+    """Gain and offset from the room's colour to the frame's, by what differs little."""
+    gain, offset, kept = f32(1), f32(0), np.ones(room.shape, np.bool_)
+    for _ in range(3):
+        n = int(kept.sum())
+        if not n:
+            break
+        x, y = _code(room[kept]), _code(frame[kept])
+        plain = n * n * 64
+        above, below = (n * int((a * x).sum()) - int(a.sum()) * int(x.sum()) + plain for a in (y, x))
+        gain = np.clip(f32(above) / f32(below), f32(0.5), f32(2))
+        offset = (f32(y.sum()) - gain * f32(x.sum())) / f32(255 * n)
+        far = np.abs(frame - (room * gain + offset))
+        kept = far <= f32(1.5) * (f32(_code(far).sum()) / f32(255 * room.size))
+    return gain, offset
+
+
+def _part(values: Any) -> Any:
+    return np.clip(values, f32(0), f32(1))
+
+
 def _box(values: F32, radius: int) -> F32:
     height, width = values.shape
     padded = np.pad(values, radius, "edge")[:, radius : radius + width]

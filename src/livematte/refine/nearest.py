@@ -6,6 +6,7 @@ from livematte import kernels
 from livematte._frame import Frame
 from livematte._matte import Matte
 from livematte._stages import State
+from livematte.refine._fade import step
 
 LEAVE, ENTER = 0.3, 0.4
 """Area, as part of the largest person's, below which somebody who is seen goes, and from
@@ -15,9 +16,6 @@ they go; two who sit side by side both stay."""
 FADE_S = 0.5
 """From seen to not seen, in seconds, and back. The guided filter, which makes edges steeper,
 shows the middle of it: 0.2 s at softness 0.3."""
-
-FRAME_S = 1 / 30
-"""Taken for the time between two frames that do not tell it."""
 
 
 class Nearest:
@@ -33,9 +31,8 @@ class Nearest:
         """State: the last frame's time in seconds, and for each pixel which part it was of
         and how much of it was seen, float32 at network size."""
         now_s = frame.pts * frame.time_base
-        before, step = None, 1.0
+        before, fade = None, 1.0
         if state is not None and state[1][0].shape == matte.alpha.shape:
-            since_s = float(now_s - state[0])
-            before, step = state[1], min((since_s if since_s > 0 else FRAME_S) / FADE_S, 1.0)
-        alpha, parts = kernels.who_stays(matte.alpha, before, step, LEAVE, ENTER)
+            before, fade = state[1], step(now_s, state[0], FADE_S)
+        alpha, parts = kernels.who_stays(matte.alpha, before, fade, LEAVE, ENTER)
         return matte.with_alpha(alpha), (now_s, parts)

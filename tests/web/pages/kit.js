@@ -131,7 +131,8 @@ export const kit = {
   async row(name) {
     const { frames, streams } = await (await fetch("/material/stills.json")).json();
     const stored = new Uint8Array(await (await fetch("/material/stills.bin")).arrayBuffer());
-    const background = await kit.open({ governor: false, effect: streams[name].effect });
+    const { effect, room } = streams[name];
+    const background = await kit.open({ governor: false, effect, ...(room ? { room } : {}) });
     await background.loaded;
     const found = [];
     for (const [n, { frame, planes }] of streams[name].frames.entries()) {

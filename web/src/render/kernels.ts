@@ -19,6 +19,7 @@ interface Exports extends WebAssembly.Exports {
   lm_temporal(alpha: number, before: number, out: number, n: number): void;
   lm_who_stays(alpha: number, ofBefore: number, shownBefore: number, w: number, h: number, step: number, leave: number, enter: number, out: number, of: number, shown: number, scratch: number): void;
   lm_zone(corners: number, count: number, w: number, h: number, inset: number, soft: number, out: number, scratch: number): void;
+  lm_room(rgb: number, room: number, alpha: number, w: number, h: number, before: number, step: number, out: number, weight: number, scratch: number): void;
   lm_guided(guide: number, alpha: number, w: number, h: number, radius: number, epsilon: number, gain: number, slope: number, offset: number, scratch: number): void;
   lm_apply_guided(slope: number, offset: number, w: number, h: number, luma: number, alpha: number, scratch: number): void;
   lm_upsample(alpha: number, w: number, h: number, out: number, scratch: number): void;

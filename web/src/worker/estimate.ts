@@ -4,12 +4,15 @@ import type { Kernels } from "../render/kernels.js";
 import type { Matte, Size } from "../render/renderer.js";
 import type { Segmenter } from "../segmenter/litert.js";
 import type { Zone } from "../types.js";
+import type { Room } from "./room.js";
 
 /** Who stays, and how long they take to go; src/livematte/refine/nearest.py has the same, and the reasons. */
 const LEAVE = 0.3;
 const ENTER = 0.4;
 const FADE_US = 500_000;
 const FRAME_US = 1e6 / 30;
+/** How long a camera takes to be trusted that stands still again; src/livematte/refine/room.py has the same. */
+const TRUSTED_US = 500_000;
 
 /** Edge of zones in pixels of the network's input; src/livematte/refine/zones.py has the same, and the reasons. */
 const INSET_PX = 4;
@@ -18,6 +21,7 @@ const SOFT_PX = 2;
 export interface Wishes {
   readonly who: "everyone" | "nearest";
   readonly zones: readonly Zone[];
+  readonly room: Room | null; // of the frame's shape
   readonly temporal: boolean;
 }
 
@@ -31,6 +35,7 @@ export interface Parts {
 export interface Estimate extends Matte {
   readonly given: Float32Array; // by the network: neither chosen from nor steadied
   readonly parts: Parts | null;
+  readonly trust: number | null; // in the picture of the room, 0-1
 }
 
 /**
@@ -42,15 +47,15 @@ export async function estimate(segmenter: Segmenter, small: SmallKernels, pictur
   const { size } = segmenter;
   const before = wishes.temporal ? state : null;
   const given = await segmenter.segment(picture, before?.given ?? null);
+  const since_us = before && timestamp_us > before.timestamp_us ? timestamp_us - before.timestamp_us : FRAME_US;
   let alpha = given;
   let parts: Parts | null = null;
+  let trust: number | null = null;
+  if (wishes.room) ({ alpha, trust } = small.againstRoom(picture, wishes.room, alpha, size, mirrored, before?.trust ?? null, since_us / TRUSTED_US));
   if (wishes.zones.length) alpha = small.inside(alpha, size, wishes.zones, mirrored);
-  if (wishes.who === "nearest") {
-    const since_us = before ? timestamp_us - before.timestamp_us : 0;
-    ({ alpha, parts } = small.whoStays(alpha, size, before?.parts ?? null, (since_us > 0 ? since_us : FRAME_US) / FADE_US));
-  }
+  if (wishes.who === "nearest") ({ alpha, parts } = small.whoStays(alpha, size, before?.parts ?? null, since_us / FADE_US));
   if (before?.alpha.length === alpha.length) alpha = small.temporal(alpha, before.alpha);
-  return { alpha, given, parts, size, timestamp_us };
+  return { alpha, given, parts, trust, size, timestamp_us };
 }
 
 /** Kernels that work on alpha at the network's size, in a module of their own: it serves every renderer. */
@@ -73,6 +78,19 @@ export class SmallKernels {
     const [now, last, out] = [this.put(alpha), this.put(before), this.kernels.take(alpha.byteLength)];
     this.kernels.lm.lm_temporal(now, last, out, alpha.length);
     return this.kernels.floats(out, alpha.length).slice();
+  }
+
+  /** Alpha where the picture of the room decides, and how far that was trusted; `before` for the last frame, and `step` as below. */
+  againstRoom(picture: Float32Array, room: Room, alpha: Float32Array, size: Size, mirrored: boolean, before: number | null, step: number): { alpha: Float32Array; trust: number } {
+    const { kernels } = this;
+    const { width, height } = size;
+    const empty = room.at(kernels, size, mirrored);
+    kernels.reset();
+    const [rgb, plate, now] = [this.put(picture), this.put(empty), this.put(alpha)];
+    const [out, weight] = [kernels.take(alpha.byteLength), kernels.take(4)];
+    const scratch = kernels.take(kernels.lm.lm_scratch_bytes(2 * width, 2 * height));
+    kernels.lm.lm_room(rgb, plate, now, width, height, before ?? -1, Math.min(step, 1), out, weight, scratch);
+    return { alpha: kernels.floats(out, alpha.length).slice(), trust: kernels.floats(weight, 1)[0] as number };
   }
 
   /** Alpha of those who stay. `step` of the fade: time since the last frame by the time of a whole one. */

@@ -11,6 +11,7 @@ import type { ModelName, Stats } from "../types.js";
 import { chooseRenderer } from "./choose.js";
 import { SmallKernels } from "./estimate.js";
 import { Pipeline } from "./pipeline.js";
+import { Room } from "./room.js";
 
 const STATS_EVERY_MS = 500;
 const DEFAULT_FPS = 30;
@@ -44,7 +45,7 @@ class Host {
     const [full, small] = await Promise.all([Kernels.open(module), Kernels.open(module)]);
     const { renderer, why } = await chooseRenderer(options.renderer, () => new CpuRenderer(full), () => Kernels.open(module));
     const { effect } = options;
-    const stages = { network: null, renderer, painting: effect.painting, wishes: { who: effect.who, zones: effect.zones, temporal: options.temporal } };
+    const stages = { network: null, renderer, painting: effect.painting, wishes: { who: effect.who, zones: effect.zones, room: null, temporal: options.temporal } };
     const told = {
       ready: () => tell({ type: "ready" }),
       rung: (change: Stats["rungs"][number]) => tell({ type: "rung", change }),
@@ -55,6 +56,7 @@ class Host {
     host.rendererWhy = why;
     host.fallback = async () => new CpuRenderer(await Kernels.open(module));
     host.setEffect(effect);
+    host.setRoom(options.room);
     return host;
   }
 
@@ -74,6 +76,11 @@ class Host {
     stages.renderer.setBackdrop(effect.picture ?? null);
     stages.painting = effect.painting;
     stages.wishes = { ...stages.wishes, who: effect.who, zones: effect.zones };
+  }
+
+  setRoom(picture: ImageBitmap | null): void {
+    const { stages } = this.pipeline;
+    stages.wishes = { ...stages.wishes, room: picture && new Room(picture) };
   }
 
   start(message: Extract<ToWorker, { type: "start" }>): MediaStreamTrack | undefined {
@@ -210,6 +217,8 @@ self.addEventListener("message", ({ data }: MessageEvent<ToWorker>) => {
       return void (host ? host.pipeline.stages.renderer.setBackdrop(data.frame) : data.frame.close());
     case "effect":
       return void answer(data.id, async () => opened().setEffect(data.effect));
+    case "room":
+      return void answer(data.id, async () => opened().setRoom(data.room));
     case "model":
       return void answer(data.id, async () => opened().setModel(data.model));
     case "fault":

@@ -13,6 +13,7 @@ import { MAX_MATTE_AGE_US } from "../render/renderer.js";
 import type { Network, Segmenter } from "../segmenter/litert.js";
 import type { RungChange, Stage } from "../types.js";
 import { type Estimate, estimate, type SmallKernels, type Wishes } from "./estimate.js";
+import type { Room } from "./room.js";
 import { Counter } from "./stats.js";
 
 /** What happens to every frame. Parts are exchanged while the stream runs. */
@@ -40,6 +41,7 @@ export class Pipeline {
   private size = "";
   private sinceInference = 0;
   private failures = 0;
+  private misfit: Room | null = null; // of another shape than the frames, which was told
   private busy = false;
   private readonly retired: Network[] = []; // at most one: it is closed after the frame that runs in it
   private faults = { engine: 0, renderer: 0 };
@@ -133,14 +135,23 @@ export class Pipeline {
     try {
       if (this.faults.engine-- > 0) throw new LivematteError("engine", "the engine was made to fail");
       const state = age_us >= 0 ? matte : null;
+      const fitting = { ...wishes, room: this.fitting(wishes.room, frame) };
       const mirrored = !this.stages.renderer.mirrors && mirrorImage(frame);
-      this.matte = await estimate(segmenter, this.small, picture, frame.timestamp, wishes, mirrored, state);
+      this.matte = await estimate(segmenter, this.small, picture, frame.timestamp, fitting, mirrored, state);
       this.failures = 0;
     } catch (thrown) {
       this.matte = null;
       if (this.failures++ % TELL_EVERY === 0) this.told.error(asError(thrown, "engine", "no matte could be made"));
     }
     return this.matte;
+  }
+
+  /** The room, if it has the frame's shape. It is no reason to cover the frame if not. */
+  private fitting(room: Room | null, frame: VideoFrame): Room | null {
+    if (!room || room.fits(shown(frame))) return room;
+    if (this.misfit !== room) this.told.error(new LivematteError("option", `the room is of another shape than the camera's ${frame.displayWidth}x${frame.displayHeight} and is not used: take it with the same camera`));
+    this.misfit = room;
+    return null;
   }
 
   private lap(stage: Stage, since_ms: number): number {
