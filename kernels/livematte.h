@@ -84,6 +84,9 @@ LM_API void lm_zone(const float *corners, i32 count, i32 w, i32 h, float inset, 
 LM_API void lm_room(const float *rgb, const float *room, const float *alpha, i32 w, i32 h, float before, float step,
                     float *out, float *weight, void *scratch);
 
+/* light.c */
+LM_API void lm_gain(const float *rgb, i32 n, i32 planar, float *gain);
+
 /* blur.c */
 LM_API void lm_blur_plate(const lm_plane *p, i32 layout, const u8 *alpha, i32 reduce, float sigma, const lm_out *out,
                           void *scratch);

@@ -157,6 +157,8 @@ class Call {
         const planes = this.planes("planes");
         return lm.lm_downscale_rgb(planes, layout, colour, outputs[0], toW, toH, args.planar, outputs[1], scratch);
       }
+      case "lm_gain":
+        return lm.lm_gain(this.plain("rgb"), (w * h) / 3, args.planar, outputs[0]);
       case "lm_temporal":
         return lm.lm_temporal(this.plain("alpha"), this.plain("before"), outputs[0], w * h);
       case "lm_who_stays": {

@@ -66,6 +66,10 @@ def call(backend: Any, kernel: str, args: dict[str, Any], given: Given) -> list[
     if kernel == "lm_downscale_rgb":
         rgb, luma = backend.downscale_rgb(planes, layout, *colour, size, bool(args["planar"]))
         return [rgb.reshape(-1, size.width if args["planar"] else 3 * size.width), luma]
+    if kernel == "lm_gain":
+        height, width = given["rgb"][0].shape
+        shape = (3, height // 3, width) if args["planar"] else (height, width // 3, 3)
+        return [backend.gain(given["rgb"][0].reshape(shape), bool(args["planar"]))]
     if kernel == "lm_temporal":
         return [backend.temporal(alpha, given["before"][0])]
     if kernel == "lm_who_stays":
@@ -301,6 +305,18 @@ def people_cases() -> Iterator[Case]:
             yield "lm_zone", f"{name} {size}", args, {"corners": [np.array(corners, np.float32)]}
 
 
+def light_cases() -> Iterator[Case]:
+    for about, rgb in (
+        ("ramp", unit(picture(6, 33, 70))),
+        ("dark", unit(noise(6, 33, 71)) * np.float32(0.4)),
+        ("darkest", unit(noise(3, 33, 72)) * np.float32(0.02)),
+        ("black but for a lamp", np.where(np.arange(99).reshape(3, 33) < 6, np.float32(1), np.float32(0))),
+        ("white", np.ones((3, 3), np.float32)),
+    ):
+        for planar in (0, 1):
+            yield "lm_gain", about, {"planar": planar}, {"rgb": [rgb]}
+
+
 def room_cases() -> Iterator[Case]:
     height, width = 13, 17
     room = unit(np.dstack([picture(height, width, 60 + k) for k in range(3)]).reshape(height, 3 * width))
@@ -403,6 +419,7 @@ def cases() -> Iterator[Case]:
     yield from downscale_cases()
     yield from matte_cases()
     yield from people_cases()
+    yield from light_cases()
     yield from room_cases()
     yield from plate_cases()
     yield from composite_cases()

@@ -212,6 +212,8 @@ def write_stills(folder: Path, clip: list[U8], pair: list[U8]) -> None:
         "steadied": ({"type": "blur", "strength": 0.6}, Blur(0.6), [clip[at] for at in ROW]),
         "nearest": ({"type": "color", "rgb": "#00b140", "who": "nearest"}, Color(who="nearest"), pair),
     }
+    dark = [(clip[0] * level).astype(np.uint8) for level in (0.1, 0.1, 1, 1, 0.1, 0.1, 0.1)]
+    rows["dark"] = ({"type": "color", "rgb": "#00b140"}, Color(), dark)
     rows["room"] = ({"type": "color", "rgb": "#00b140"}, Color(), list(in_room()))
     streams: dict[str, Any] = {}
     for name, (effect, painter, pictures) in rows.items():

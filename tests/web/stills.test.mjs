@@ -30,7 +30,7 @@ for (const name of NAMES) {
       assert.ok(Object.keys(run).length >= 15, JSON.stringify(run));
     });
 
-    for (const [row, about] of [["steadied", "with what it remembers"], ["nearest", "somebody fading in and out"], ["room", "before a room that is known, until the camera moves"]]) {
+    for (const [row, about] of [["steadied", "with what it remembers"], ["nearest", "somebody fading in and out"], ["room", "before a room that is known, until the camera moves"], ["dark", "by day and by night"]]) {
       test(`frames in a row come out as Python's Session gives them, ${about}`, async () => {
         const found = await page.evaluate((row) => kit.row(row), row);
         assert.ok(found.length >= 5);

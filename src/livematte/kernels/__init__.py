@@ -80,6 +80,12 @@ def downscale_rgb(
     return backend().downscale_rgb(planes, format, matrix, range, size, planar)  # type: ignore[no-any-return]
 
 
+def gain(rgb: F32, planar: bool) -> float:
+    """By how much a dark picture, RGB 0-1 (h, w, 3), or (3, h, w) if `planar`, is to be made
+    brighter for a network: 1 (not at all) to 4."""
+    return float(backend().gain(rgb, planar)[0, 0])
+
+
 def temporal(alpha: F32, before: F32) -> F32:
     """Alpha moved towards `alpha` from `before`: partly where still, wholly where moving."""
     return backend().temporal(alpha, before)  # type: ignore[no-any-return]

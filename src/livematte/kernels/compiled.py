@@ -45,6 +45,7 @@ SIGNATURES: dict[str, tuple[Any, ...]] = {
     "lm_luma": (_PLANE, _P),
     "lm_downscale": (_PLANE, _P, _I, _I, _P),
     "lm_downscale_rgb": (_PLANE, _I, _I, _P, _I, _I, _I, _P, _P),
+    "lm_gain": (_P, _I, _I, _P),
     "lm_temporal": (_P, _P, _P, _I),
     "lm_who_stays": (_P, _P, _P, _I, _I, _F, _F, _F, _P, _P, _P, _P),
     "lm_zone": (_P, _I, _I, _I, _F, _F, _P, _P),
@@ -209,6 +210,12 @@ def downscale_rgb(
         _address(luma), _work(max(2 * size.width, width), max(2 * size.height, height)),
     )  # fmt: skip
     return out, luma
+
+
+def gain(rgb: F32, planar: bool) -> F32:
+    out = _pool.empty((1, 1), np.float32)
+    _lib.lm_gain(_address(rgb), rgb.size // 3, planar, _address(out))
+    return out
 
 
 def temporal(alpha: F32, before: F32) -> F32:

@@ -180,6 +180,18 @@ def _half(alpha: U8) -> U8:
     return ((_sum_2x2(alpha.astype(np.int32)) + 2) >> 2).astype(np.uint8)
 
 
+# --- light ----------------------------------------------------------------------------------
+
+
+def gain(rgb: F32, planar: bool) -> F32:
+    red, green, blue = rgb.reshape(3, -1) if planar else rgb.reshape(-1, 3).T
+    luma = (red * f32(77) + green * f32(150)) + blue * f32(29)
+    codes = np.clip((luma * f32(255 / 256) + f32(0.5)).astype(np.int32), 0, 255)
+    enough = np.cumsum(np.bincount(codes, minlength=256)).astype(f32) >= f32(0.95) * f32(codes.size)
+    bright = f32(f32(0.6) * f32(255)) / f32(max(int(np.argmax(enough)), 1))
+    return np.full((1, 1), np.clip(bright, f32(1), f32(4)), f32)
+
+
 # --- matte ----------------------------------------------------------------------------------
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from livematte import kernels
+from livematte._fade import step
 from livematte._frame import Frame
 from livematte._matte import Matte
 from livematte._stages import State
-from livematte.refine._fade import step
 
 LEAVE, ENTER = 0.3, 0.4
 """Area, as part of the largest person's, below which somebody who is seen goes, and from

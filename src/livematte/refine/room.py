@@ -6,10 +6,10 @@ from pathlib import Path
 
 from livematte import kernels
 from livematte._errors import OptionError
+from livematte._fade import step
 from livematte._frame import F32, U8, Frame, Size
 from livematte._matte import Matte
 from livematte._stages import State
-from livematte.refine._fade import step
 
 TRUSTED_S = 0.5
 """From not trusted to trusted, in seconds, once the camera stands still again; the other way

@@ -16,6 +16,7 @@ interface Exports extends WebAssembly.Exports {
   lm_rgba_to_planes(rgba: number, stride: number, w: number, h: number, order: number, layout: number, colour: number, p0: number, p1: number, p2: number): void;
   lm_halve(p: number, out: number): void;
   lm_downscale_rgb(p: number, layout: number, colour: number, out: number, w: number, h: number, planar: number, luma: number, scratch: number): void;
+  lm_gain(rgb: number, n: number, planar: number, gain: number): void;
   lm_temporal(alpha: number, before: number, out: number, n: number): void;
   lm_who_stays(alpha: number, ofBefore: number, shownBefore: number, w: number, h: number, step: number, leave: number, enter: number, out: number, of: number, shown: number, scratch: number): void;
   lm_zone(corners: number, count: number, w: number, h: number, inset: number, soft: number, out: number, scratch: number): void;

@@ -18,6 +18,10 @@ const TRUSTED_US = 500_000;
 const INSET_PX = 4;
 const SOFT_PX = 2;
 
+/** How long the network's light takes to follow, and the gain below which a picture is left as it is; src/livematte/models/_light.py has the same. */
+const SETTLED_US = 500_000;
+const NO_GAIN = 1.01;
+
 export interface Wishes {
   readonly who: "everyone" | "nearest";
   readonly zones: readonly Zone[];
@@ -34,6 +38,7 @@ export interface Parts {
 /** A matte, and what the next frame of the stream must know. */
 export interface Estimate extends Matte {
   readonly given: Float32Array; // by the network: neither chosen from nor steadied
+  readonly gain: number; // of the picture, for the network alone
   readonly parts: Parts | null;
   readonly trust: number | null; // in the picture of the room, 0-1
 }
@@ -46,8 +51,10 @@ export interface Estimate extends Matte {
 export async function estimate(segmenter: Segmenter, small: SmallKernels, picture: Float32Array, timestamp_us: number, wishes: Wishes, mirrored: boolean, state: Estimate | null): Promise<Estimate> {
   const { size } = segmenter;
   const before = wishes.temporal ? state : null;
-  const given = await segmenter.segment(picture, before?.given ?? null);
   const since_us = before && timestamp_us > before.timestamp_us ? timestamp_us - before.timestamp_us : FRAME_US;
+  const wanted = segmenter.lighten ? small.gain(picture) : 1;
+  const gain = before ? before.gain + (wanted - before.gain) * Math.min(since_us / SETTLED_US, 1) : wanted;
+  const given = await segmenter.segment(gain > NO_GAIN ? lit(picture, Math.fround(gain)) : picture, before?.given ?? null);
   let alpha = given;
   let parts: Parts | null = null;
   let trust: number | null = null;
@@ -55,7 +62,12 @@ export async function estimate(segmenter: Segmenter, small: SmallKernels, pictur
   if (wishes.zones.length) alpha = small.inside(alpha, size, wishes.zones, mirrored);
   if (wishes.who === "nearest") ({ alpha, parts } = small.whoStays(alpha, size, before?.parts ?? null, since_us / FADE_US));
   if (before?.alpha.length === alpha.length) alpha = small.temporal(alpha, before.alpha);
-  return { alpha, given, parts, trust, size, timestamp_us };
+  return { alpha, given, gain, parts, trust, size, timestamp_us };
+}
+
+/** A picture made brighter. */
+function lit(picture: Float32Array, gain: number): Float32Array {
+  return picture.map((value) => Math.min(value * gain, 1));
 }
 
 /** Kernels that work on alpha at the network's size, in a module of their own: it serves every renderer. */
@@ -71,6 +83,14 @@ export class SmallKernels {
     if (this.mask?.zones !== zones || this.mask.shape !== shape) this.mask = { zones, shape, inside: this.drawn(zones.map(shown), size) };
     const { inside } = this.mask;
     return alpha.map((value, i) => value * (inside[i] as number));
+  }
+
+  /** By how much a picture is to be made brighter for a network, 1 to 4. */
+  gain(picture: Float32Array): number {
+    this.kernels.reset();
+    const [rgb, out] = [this.put(picture), this.kernels.take(4)];
+    this.kernels.lm.lm_gain(rgb, picture.length / 3, 0, out);
+    return this.kernels.floats(out, 1)[0] as number;
   }
 
   temporal(alpha: Float32Array, before: Float32Array): Float32Array {
