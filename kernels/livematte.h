@@ -79,6 +79,8 @@ LM_API void lm_upsample(const float *alpha, i32 w, i32 h, lm_out out, void *scra
 /* blur.c */
 LM_API void lm_blur_plate(const lm_plane *p, i32 layout, const u8 *alpha, i32 reduce, float sigma, const lm_out *out,
                           void *scratch);
+LM_API void lm_bokeh_plate(const lm_plane *p, i32 layout, const u8 *alpha, i32 reduce, float radius, const lm_out *out,
+                           void *scratch);
 LM_API void lm_foreground(const lm_plane *p, i32 layout, const u8 *alpha, i32 reduce, float sigma, u8 *const *out,
                           void *scratch);
 LM_API void lm_wrap_map(const lm_plane *plate, i32 layout, const u8 *alpha, i32 w, i32 h, float sigma,

@@ -113,6 +113,8 @@ def beach() -> Image:
 EFFECTS: dict[str, Callable[[], Any]] = {
     "blur": Blur,
     "weakest blur": lambda: Blur(0.1),
+    "blur of a lens": lambda: Blur(bokeh=True),
+    "weakest blur of a lens": lambda: Blur(0.1, bokeh=True),
     "color": lambda: Color("green"),
     "image": beach,
     "transparent": Transparent,
@@ -141,7 +143,7 @@ def test_a_frame_without_a_matte_is_covered(effect: str, index: int) -> None:
     assert (stats.frames, stats.covered) == (FRAMES, 1)
     assert sink.left_by is None
     for frame in sink.frames:
-        if effect != "weakest blur" or frame.pts == index:
+        if "weakest" not in effect or frame.pts == index:
             assert_covered(frame, effect)
     covered, whole = sink.frames[index], sink.frames[(index + 1) % FRAMES]
     person = (slice(150, 175), slice(130, 190))

@@ -178,6 +178,10 @@ class Call {
         const [planes, alpha, out] = [this.planes("planes"), this.plain("alpha"), this.outs(3)];
         return lm.lm_blur_plate(planes, layout, alpha, args.reduce, args.sigma, out, this.scratch(w, h));
       }
+      case "lm_bokeh_plate": {
+        const [planes, alpha, out] = [this.planes("planes"), this.plain("alpha"), this.outs(3)];
+        return lm.lm_bokeh_plate(planes, layout, alpha, args.reduce, args.radius, out, this.scratch(w, h));
+      }
       case "lm_foreground": {
         const [planes, alpha, out] = [this.planes("planes"), this.plain("alpha"), this.pointers()];
         return lm.lm_foreground(planes, layout, alpha, args.reduce, args.sigma, out, this.scratch(w, h));

@@ -78,6 +78,8 @@ def call(backend: Any, kernel: str, args: dict[str, Any], given: Given) -> list[
         return [backend.upsample(alpha, size)]
     if kernel == "lm_blur_plate":
         return list(backend.blur_plate(planes, layout, alpha, args["reduce"], args["sigma"]))
+    if kernel == "lm_bokeh_plate":
+        return list(backend.bokeh_plate(planes, layout, alpha, args["reduce"], args["radius"]))
     if kernel == "lm_foreground":
         return list(backend.foreground(planes, layout, alpha, args["reduce"], args["sigma"]))
     if kernel == "lm_wrap_map":
@@ -276,16 +278,24 @@ def plate_cases() -> Iterator[Case]:
         for name, alpha in alphas(ODD).items():
             args = {"layout": layout, "reduce": 4, "sigma": 1.7}
             yield "lm_blur_plate", name, args, {"planes": planes, "alpha": [alpha]}
+            if layout == 0:
+                disc = {"layout": layout, "reduce": 4, "radius": 5.2}
+                yield "lm_bokeh_plate", name, disc, {"planes": planes, "alpha": [alpha]}
             if layout == 0 or name == "person":
                 yield "lm_foreground", name, args, {"planes": planes, "alpha": [alpha]}
         for reduce, sigma in ((2, 0.2), (2, 2.9), (8, 1.6), (16, 1.1), (4, 20.0)):
             args = {"layout": layout, "reduce": reduce, "sigma": sigma}
             yield "lm_blur_plate", "grid", args, {"planes": planes, "alpha": [person(27, 51)]}
+        for reduce, radius in ((2, 0.4), (4, 3.4), (8, 9.0), (16, 40.0)):
+            args = {"layout": layout, "reduce": reduce, "radius": radius}
+            yield "lm_bokeh_plate", "grid", args, {"planes": planes, "alpha": [person(27, 51)]}
         for size in (*TINY, WIDE):
             small = list(planes_of(size, format, 33, True))
             alpha = person(size.height, size.width)
             args = {"layout": layout, "reduce": 2 if size.width % 2 else 16, "sigma": 1.3}
             yield "lm_blur_plate", str(size), args, {"planes": small, "alpha": [alpha]}
+            disc = {"layout": layout, "reduce": 2, "radius": 2.6}
+            yield "lm_bokeh_plate", str(size), disc, {"planes": small, "alpha": [alpha]}
             yield "lm_foreground", str(size), args, {"planes": small, "alpha": [alpha]}
         for reduce in (2, 8):
             args = {"layout": layout, "reduce": reduce, "sigma": 0.8}

@@ -91,6 +91,15 @@ def test_strength_of_blur_shows(
     assert sharp > left_roughness[0] > left_roughness[1]
 
 
+def test_bokeh_is_another_blur(livematte: Callable, tmp_path: Path, astronaut_path: Path) -> None:
+    plain, disc = tmp_path / "plain.png", tmp_path / "disc.png"
+    assert livematte("blur", astronaut_path, "-o", plain)[0] == 0
+    assert livematte("blur", astronaut_path, "-o", disc, "--bokeh")[0] == 0
+    difference = np.abs(decoded(plain)[0][1].astype(int) - decoded(disc)[0][1])
+    assert difference[:250, :80].mean() > 1, "the room"
+    assert difference[80:160, 200:260].max() <= 2, "the face"
+
+
 @pytest.mark.parametrize("background", ["color:blue", "#0000ff", "color:#0000FF"])
 def test_replace_by_a_colour(background: str, livematte: Callable, tmp_path: Path, astronaut_path: Path) -> None:
     out = tmp_path / "out.png"

@@ -150,6 +150,7 @@ def write_stills(folder: Path, clip: list[U8]) -> None:
         ({"type": "blur", "strength": 0.6}, Blur(0.6)),
         ({"type": "blur", "strength": 1}, Blur(1.0)),
         ({"type": "blur", "strength": 0.2, "softness": 1}, Blur(0.2, softness=1.0)),
+        ({"type": "blur", "bokeh": True}, Blur(0.6, bokeh=True)),
         ({"type": "blur", "who": "nearest"}, Blur(0.6, who="nearest")),
         ({"type": "color", "rgb": "#00b140"}, Color((0, 177, 64))),
         (

@@ -19,12 +19,13 @@ export async function prepare(effect: Effect): Promise<EffectMessage> {
   const picture = type === "image" || type === "video";
   const { lightWrap = picture ? DEFAULTS.pictureWrap : DEFAULTS.lightWrap, despill = type !== "blur" && type !== "off" } = effect;
   const strength = (type === "blur" ? effect.strength : undefined) ?? DEFAULTS.strength;
+  const bokeh = type === "blur" && Boolean(effect.bokeh);
   fraction("strength", strength, WEAKEST_BLUR);
   fraction("softness", softness, 0);
   fraction("lightWrap", lightWrap, 0);
   if (who !== "everyone" && who !== "nearest") throw new LivematteError("option", `who must be "everyone" or "nearest", got ${String(who)}`);
   const rgb = type === "color" ? parseRgb(effect.rgb ?? GREEN) : GREEN;
-  const message: EffectMessage = { painting: { type, strength, rgb, lightWrap, despill: Boolean(despill), softness }, who };
+  const message: EffectMessage = { painting: { type, strength, bokeh, rgb, lightWrap, despill: Boolean(despill), softness }, who };
   if (type === "image") message.picture = await decode(effect.src);
   return message;
 }

@@ -15,7 +15,7 @@ export interface Look {
 /** What the background becomes. `off` shows the camera as it is: nothing falls back to it. */
 export type Effect = Look &
   (
-    | { type: "blur"; /** 0.1-1, default 0.6 */ strength?: number }
+    | { type: "blur"; /** 0.1-1, default 0.6 */ strength?: number; /** Blur as a lens does: lamps become discs. Default false. */ bokeh?: boolean }
     | { type: "image"; src: string | URL | Blob }
     | { type: "video"; src: string | URL | Blob }
     | { type: "color"; /** `#rrggbb` or three numbers 0-255; default the green of chroma-key paint */ rgb?: string | readonly [number, number, number] }

@@ -51,6 +51,7 @@ SIGNATURES: dict[str, tuple[Any, ...]] = {
     "lm_apply_guided": (_P, _P, _I, _I, _PLANE, _P, _P),
     "lm_upsample": (_P, _I, _I, _Out, _P),
     "lm_blur_plate": (_PLANE, _I, _P, _I, _F, _OUT, _P),
+    "lm_bokeh_plate": (_PLANE, _I, _P, _I, _F, _OUT, _P),
     "lm_foreground": (_PLANE, _I, _P, _I, _F, ctypes.POINTER(_P), _P),
     "lm_wrap_map": (_PLANE, _I, _P, _I, _I, _F, _F, _OUT, _P, _P),
     "lm_composite": (_PLANE, _I, _P, _PLANE, _PLANE, _PLANE, ctypes.POINTER(_P), _P),
@@ -256,6 +257,16 @@ def blur_plate(planes: Planes, format: PixelFormat, alpha: U8, reduce: int, sigm
     out: Planes = tuple(_pool.empty(cells, np.uint8) for _ in range(3))  # type: ignore[assignment]
     _lib.lm_blur_plate(
         _planes(planes), LAYOUTS[format], _address(alpha), reduce, sigma, _outs(out), _work(width, height)
+    )
+    return out
+
+
+def bokeh_plate(planes: Planes, format: PixelFormat, alpha: U8, reduce: int, radius: float) -> Planes:
+    height, width = alpha.shape
+    cells = (-(-height // reduce), -(-width // reduce))
+    out: Planes = tuple(_pool.empty(cells, np.uint8) for _ in range(3))  # type: ignore[assignment]
+    _lib.lm_bokeh_plate(
+        _planes(planes), LAYOUTS[format], _address(alpha), reduce, radius, _outs(out), _work(width, height)
     )
     return out
 

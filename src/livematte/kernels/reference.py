@@ -327,12 +327,17 @@ def _cell_sums(planes: Planes, format: PixelFormat, alpha: U8, person: bool, red
     return sums
 
 
-def _divide(sums: list[F32], reduce: int, sigma: float) -> tuple[Planes, bool]:
+def _blurred(sums: list[F32], reduce: int, sigma: float) -> tuple[Planes, bool]:
+    return _divide(sums, [_gauss(s, sigma) for s in sums], 15 * reduce * reduce)
+
+
+def _divide(sums: list[F32], blurred: list[F32], full: int) -> tuple[Planes, bool]:
+    """Colours from blurred sums; `full` is the weight of a cell wholly on its side."""
     totals = [float(s.sum(dtype=np.float64)) for s in sums]
-    *blurred, weight = (_gauss(s, sigma) for s in sums)
-    faint = f32(1 / 1024) * f32(15 * reduce * reduce)
+    weight = blurred[3]
+    faint = f32(1 / 1024) * f32(full)
     planes = []
-    for plane, total in zip(blurred, totals[:3], strict=True):
+    for plane, total in zip(blurred[:3], totals[:3], strict=True):
         mean = f32(total / totals[3]) if totals[3] > 0 else f32(128)
         planes.append(_to_bytes((plane + faint * mean) / (weight + faint)))
     return tuple(planes), totals[3] > 0
@@ -343,12 +348,67 @@ def _to_bytes(values: F32) -> U8:
 
 
 def blur_plate(planes: Planes, format: PixelFormat, alpha: U8, reduce: int, sigma: float) -> Planes:
-    return _divide(_cell_sums(planes, format, alpha, False, reduce), reduce, sigma)[0]
+    return _blurred(_cell_sums(planes, format, alpha, False, reduce), reduce, sigma)[0]
+
+
+FULL, GLARE, LARGEST_DISC = 32, 31, 32
+DULL, WHITE = 150, 235
+
+
+def bokeh_plate(planes: Planes, format: PixelFormat, alpha: U8, reduce: int, radius: float) -> Planes:
+    sums = _outshine(_cell_sums(planes, format, alpha, False, reduce), format, reduce)
+    spans = _chords(min(radius, LARGEST_DISC))
+    return _divide(sums, [_disc_mean(s, spans) for s in sums], FULL)[0]
+
+
+def _outshine(sums: list[F32], format: PixelFormat, reduce: int) -> list[F32]:
+    """Sums as small whole numbers: weight x mean colour, and the weight, in which bright cells count more."""
+    weight = sums[3]
+    each = np.divide(f32(1), weight, out=np.zeros_like(weight), where=weight > 0)
+    colours = [s * each for s in sums[:3]]
+    light = colours[0]
+    if format is PixelFormat.RGB:
+        light = ((f32(77) * colours[0] + f32(150) * colours[1]) + f32(29) * colours[2]) * f32(1 / 256)
+    bright = np.clip((light - f32(DULL)) * (f32(1) / f32(WHITE - DULL)), f32(0), f32(1))
+    weight = weight * (f32(FULL) / f32(15 * reduce * reduce)) * (f32(1) + f32(GLARE) * (bright * bright))
+    weight = np.floor(weight + f32(0.5))
+    return [*(np.floor(weight * c + f32(0.5)) for c in colours), weight]
+
+
+def _chords(radius: float) -> list[int]:
+    """Half of a disc's chord through each row of cells from the middle down, in halves of a cell."""
+    halves: list[int] = []
+    for y in range(LARGEST_DISC + 1):
+        at = f32(y) + np.array((-3, -1, 1, 3), f32) * f32(0.125)
+        chords = np.sqrt(np.maximum(f32(radius) * f32(radius) - at * at, f32(0)))
+        total = f32(0)
+        for chord in chords:
+            total = f32(total + chord)
+        half = max(int(total * f32(0.5) + f32(0.5)), int(y == 0))
+        if not half:
+            break
+        halves.append(half)
+    return halves
+
+
+def _disc_mean(plane: F32, halves: list[int]) -> F32:
+    height, width = plane.shape
+    rows, pad = len(halves) - 1, halves[0] // 2 + 2
+    wide = np.pad(plane.astype(np.int64), ((rows, rows), (pad, pad)), "edge")
+    until = np.zeros((wide.shape[0], 2 * wide.shape[1] + 1), np.int64)  # running sums, in halves of a cell
+    until[:, 1:] = wide.repeat(2, 1).cumsum(1)
+    total = np.zeros((height, width), np.int64)
+    for y in range(-rows, rows + 1):
+        middle = 2 * (np.arange(width) + pad) + 1
+        row = until[rows + y : rows + y + height]
+        total += row[:, middle + halves[abs(y)]] - row[:, middle - halves[abs(y)]]
+    area = 2 * halves[0] + 4 * sum(halves[1:])
+    return total.astype(f32) * (f32(1) / f32(area))
 
 
 def foreground(planes: Planes, format: PixelFormat, alpha: U8, reduce: int, sigma: float) -> Planes:
-    room, _ = _divide(_cell_sums(planes, format, alpha, False, reduce), reduce, sigma)
-    person, anybody = _divide(_cell_sums(planes, format, alpha, True, reduce), reduce, sigma)
+    room, _ = _blurred(_cell_sums(planes, format, alpha, False, reduce), reduce, sigma)
+    person, anybody = _blurred(_cell_sums(planes, format, alpha, True, reduce), reduce, sigma)
     if not anybody:
         return tuple(p.copy() for p in planes)
     out = []

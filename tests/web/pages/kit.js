@@ -152,6 +152,7 @@ export const kit = {
       { type: "blur" },
       { type: "blur", strength: 1, softness: 0 },
       { type: "blur", strength: 0.1, softness: 1, lightWrap: 1 },
+      { type: "blur", bokeh: true },
       { type: "color", rgb: "#00b140" },
       { type: "color", rgb: "#ffffff", despill: false, lightWrap: 0.6 },
       { type: "image", src },

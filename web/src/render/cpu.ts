@@ -5,7 +5,7 @@ import { composite, fits } from "./composite.js";
 import { type Desk, layDesk } from "./desk.js";
 import { Backdrop } from "./backdrop.js";
 import { copyIn, exchangesSides, frameOf, shapeOf, type Shape, turn } from "./frames.js";
-import { cellGrid, I420, LM_PLANE_BYTES, type Kernels, type Planes, ROUGH_CELLS, SMOOTH_CELLS } from "./kernels.js";
+import { cellGrid, discGrid, I420, LM_PLANE_BYTES, type Kernels, type Planes, ROUGH_CELLS, SMOOTH_CELLS } from "./kernels.js";
 
 export class CpuRenderer implements Renderer {
   readonly name = "cpu";
@@ -108,9 +108,12 @@ export class CpuRenderer implements Renderer {
         // a picture that is nothing but blur must not be read, whatever strength was chosen behind a person
         const weak = painting.strength < COVER_STRENGTH && !this.anyone(desk);
         const strength = weak ? COVER_STRENGTH : painting.strength;
-        const { reduce, sigma } = cellGrid(strength * SIGMA_OF_HEIGHT * shorter(desk.size), SMOOTH_CELLS);
+        const sigma_px = strength * SIGMA_OF_HEIGHT * shorter(desk.size);
+        const { reduce, sigma } = painting.bokeh ? discGrid(sigma_px, shorter(desk.size)) : cellGrid(sigma_px, SMOOTH_CELLS);
         const cells = desk.cells(reduce);
-        this.kernels.lm.lm_blur_plate(desk.frame.read, I420, desk.alpha, reduce, sigma, cells.written, desk.scratch);
+        const { lm } = this.kernels;
+        if (painting.bokeh) lm.lm_bokeh_plate(desk.frame.read, I420, desk.alpha, reduce, 2 * sigma, cells.written, desk.scratch);
+        else lm.lm_blur_plate(desk.frame.read, I420, desk.alpha, reduce, sigma, cells.written, desk.scratch);
         return cells;
       }
       case "image":

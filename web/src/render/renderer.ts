@@ -18,6 +18,7 @@ export interface Matte {
 export interface Painting {
   readonly type: Effect["type"];
   readonly strength: number;
+  readonly bokeh: boolean;
   readonly rgb: readonly [number, number, number];
   readonly lightWrap: number;
   readonly despill: boolean;

@@ -8,12 +8,14 @@ import { readPixels } from "./gl/readback.js";
 import area from "./gl/area.frag";
 import cells from "./gl/cells.frag";
 import composite from "./gl/composite.frag";
+import disc from "./gl/disc.frag";
 import fill from "./gl/fill.frag";
 import gauss from "./gl/gauss.frag";
 import light from "./gl/light.frag";
+import lights from "./gl/lights.frag";
 import matteShader from "./gl/matte.frag";
-import { Stage, taps, type Target, type Uniform } from "./gl/stage.js";
-import { cellGrid, type Kernels, ROUGH_CELLS, SMOOTH_CELLS } from "./kernels.js";
+import { chords, Stage, taps, type Target, type Uniform } from "./gl/stage.js";
+import { cellGrid, discGrid, type Kernels, ROUGH_CELLS, SMOOTH_CELLS } from "./kernels.js";
 import { rasteriserOf } from "./rasteriser.js";
 import { COVER_STRENGTH, GUIDED_EPSILON, GUIDED_RADIUS_PX, type Matte, type Painting, type Quality, type Renderer, RIM_OF_HEIGHT, SIGMA_OF_HEIGHT, type Size, STEEPEST_GAIN, WRAP_OF_HEIGHT } from "./renderer.js";
 
@@ -80,7 +82,7 @@ export class WebglRenderer implements Renderer {
     const refined = performance.now();
     const transparent = painting.type === "transparent";
     const despill = painting.despill && fitting !== null;
-    const plate = this.plate(frame, alpha, painting, fitting);
+    const plate = this.plate(frame, shape, alpha, painting, fitting);
     const inputs: Record<string, Uniform> = { frame: frame.texture, alpha: alpha.texture, plate: plate.texture, cut: plate.cut, transparent, despill, wrap: 0 };
     const rim = cellGrid(RIM_OF_HEIGHT * shorter(frame), ROUGH_CELLS);
     inputs.room = despill ? this.filled("rim room", frame, alpha, rim, false).texture : alpha.texture;
@@ -145,13 +147,15 @@ export class WebglRenderer implements Renderer {
     return this.pass(matteShader, alpha, { frame: frame.texture, line: line.texture, luma: weights });
   }
 
-  private plate(frame: Target, alpha: Target, painting: Painting, matte: Matte | null): { texture: WebGLTexture; cut: readonly number[] } {
+  private plate(frame: Target, shape: Shape, alpha: Target, painting: Painting, matte: Matte | null): { texture: WebGLTexture; cut: readonly number[] } {
     switch (painting.type) {
       case "blur": {
         // a picture that is nothing but blur must not be read, whatever strength was chosen behind a person
         const anyone = matte?.alpha.some((value) => value > 0.01) ?? false;
         const strength = anyone ? painting.strength : Math.max(painting.strength, COVER_STRENGTH);
-        const grid = cellGrid(strength * SIGMA_OF_HEIGHT * shorter(frame), SMOOTH_CELLS);
+        const sigma_px = strength * SIGMA_OF_HEIGHT * shorter(frame);
+        const grid = painting.bokeh ? discGrid(sigma_px, shorter(frame)) : cellGrid(sigma_px, SMOOTH_CELLS);
+        if (painting.bokeh) return { texture: this.bokeh(frame, alpha, grid, lumaWeights(shape)).texture, cut: WHOLE };
         return { texture: this.filled("blur", frame, alpha, grid, false).texture, cut: WHOLE };
       }
       case "image":
@@ -181,10 +185,26 @@ export class WebglRenderer implements Renderer {
     const { stage } = this;
     const size = grid(frame, reduce);
     const sums = this.pass(cells, stage.target(`${name} sums`, size, "rgba16f"), { frame: frame.texture, alpha: alpha.texture, side: reduce, person });
-    const few = this.pass(area, stage.target(`${name} few`, FEW, "rgba16f"), { picture: sums.texture, target: [FEW.width, FEW.height] });
-    const mean = this.pass(area, stage.target(`${name} mean`, ONE, "rgba16f"), { picture: few.texture, target: [1, 1] });
+    const mean = this.mean(name, sums);
     const blurred = this.blur(name, sums, sigma);
     return this.pass(fill, stage.target(name, size, "rgba8", true), { sums: blurred.texture, mean: mean.texture });
+  }
+
+  /** The room without the person, out of focus as behind a lens. */
+  private bokeh(frame: Target, alpha: Target, { reduce, sigma }: { reduce: number; sigma: number }, luma: readonly number[]): Target {
+    const { stage } = this;
+    const size = grid(frame, reduce);
+    const sums = this.pass(cells, stage.target("bokeh sums", size, "rgba16f"), { frame: frame.texture, alpha: alpha.texture, side: reduce, person: false });
+    const lit = this.pass(lights, stage.target("bokeh lights", size, "rgba16f"), { sums: sums.texture, luma });
+    const mean = this.mean("bokeh", lit);
+    const blurred = this.pass(disc, sums, { picture: lit.texture, ...chords(2 * sigma) });
+    return this.pass(fill, stage.target("bokeh", size, "rgba8", true), { sums: blurred.texture, mean: mean.texture });
+  }
+
+  /** One pixel: the mean of all cells. */
+  private mean(name: string, sums: Target): Target {
+    const few = this.pass(area, this.stage.target(`${name} few`, FEW, "rgba16f"), { picture: sums.texture, target: [FEW.width, FEW.height] });
+    return this.pass(area, this.stage.target(`${name} mean`, ONE, "rgba16f"), { picture: few.texture, target: [1, 1] });
   }
 
   private light(frame: Target, alpha: Target, plate: { texture: WebGLTexture; cut: readonly number[] }): Target {
