@@ -60,6 +60,8 @@ LM_API void lm_rgba_to_planes(const u8 *rgba, i32 stride, i32 w, i32 h, i32 orde
                               u8 *p1, u8 *p2);
 LM_API void lm_split_chroma(const lm_plane *uv, u8 *u, u8 *v);
 LM_API void lm_luma(const lm_plane *rgb, u8 *luma);
+LM_API void lm_relight(const lm_plane *p, i32 layout, i32 colour, i32 red, i32 green, i32 blue, u8 *const *out,
+                       void *scratch);
 
 /* downscale.c */
 LM_API void lm_downscale(const lm_plane *p, float *out, i32 w, i32 h, void *scratch);

@@ -50,6 +50,7 @@ class StreamState:
     segmenter: State = None
     refiners: list[State] = field(default_factory=list)
     effect: State = None
+    light: State = None
     failures: int = 0
 
 
@@ -86,6 +87,12 @@ def render(stages: Stages, frame: Frame, state: StreamState, stats: Stats, max_f
         matte, state.segmenter, state.refiners = Matte.empty(frame), None, []
     with stats.stage("effect"):
         plate, state.effect = stages.effect.plate(frame, matte, state.effect)
+        amount = getattr(stages.effect, "match", 0.0)
+        if plate is not None and amount > 0:
+            from livematte.refine.light import match_light
+
+            before = state.light if stages.memory else None
+            matte, state.light = match_light(frame, plate, matte, amount, before)
     with stats.stage("composite"):
         return composite(frame, plate, matte, light_wrap=stages.effect.light_wrap)
 

@@ -150,6 +150,10 @@ class Call {
         return lm.lm_planes_to_rgb(this.planes("planes"), layout, colour, outputs[0]);
       case "lm_luma":
         return lm.lm_luma(this.planes("planes"), outputs[0]);
+      case "lm_relight": {
+        const [planes, out] = [this.planes("planes"), this.pointers()];
+        return lm.lm_relight(planes, layout, colour, ...args.gains, out, this.scratch(w, h));
+      }
       case "lm_downscale":
         return lm.lm_downscale(this.planes("planes"), outputs[0], toW, toH, this.scratch(Math.max(w, toW), Math.max(h, toH)));
       case "lm_downscale_rgb": {

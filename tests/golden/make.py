@@ -61,6 +61,8 @@ def call(backend: Any, kernel: str, args: dict[str, Any], given: Given) -> list[
         return [rgb.reshape(rgb.shape[0], -1)]
     if kernel == "lm_luma":
         return [backend.luma(planes)]
+    if kernel == "lm_relight":
+        return list(backend.relight(planes, layout, *colour, tuple(args["gains"])))
     if kernel == "lm_downscale":
         return [backend.downscale(planes[0], size)]
     if kernel == "lm_downscale_rgb":
@@ -182,6 +184,16 @@ def colour_cases() -> Iterator[Case]:
         yield "lm_split_chroma", str(size), {}, {"uv": [padded(noise(size.height, 2 * size.width, 9))]}
         yield "lm_halve", str(size), {}, {"planes": [padded(noise(size.height, size.width, 10))]}
         yield "lm_luma", str(size), {}, {"planes": every_padded(planes_of(size, PixelFormat.RGB, 7, True))}
+
+
+def relight_cases() -> Iterator[Case]:
+    for layout, format in enumerate(LAYOUTS):
+        for colour, gains in enumerate(((4096, 4096, 4096), (4847, 4300, 3427), (3427, 3800, 4847), (0, 32767, 9000))):
+            args = {"layout": layout, "colour": colour, "gains": gains}
+            yield "lm_relight", "odd", args, {"planes": every_padded(planes_of(Size(33, 5), format, 3, True))}
+        for size in (Size(1, 1), Size(3, 5), WIDE):
+            args = {"layout": layout, "colour": size.width % 4, "gains": (4500, 4096, 3600)}
+            yield "lm_relight", str(size), args, {"planes": list(planes_of(size, format, 6, True))}
 
 
 def downscale_cases() -> Iterator[Case]:
@@ -338,6 +350,7 @@ def composite_cases() -> Iterator[Case]:
 
 def cases() -> Iterator[Case]:
     yield from colour_cases()
+    yield from relight_cases()
     yield from downscale_cases()
     yield from matte_cases()
     yield from plate_cases()

@@ -123,6 +123,17 @@ def test_replace_refuses_other_effects(livematte: Callable, tmp_path: Path) -> N
     assert "use `livematte blur`" in err
 
 
+def test_the_person_in_the_light_of_a_dark_background(
+    livematte: Callable, tmp_path: Path, astronaut_path: Path
+) -> None:
+    shown = []
+    for options in ([], ["--match", "1"]):
+        out = tmp_path / f"{len(options)}.png"
+        assert livematte("replace", astronaut_path, "-o", out, "--with", "color:#101418", *options)[0] == 0
+        shown.append(decoded(out)[0][1][90:140, 205:245].mean())
+    assert shown[1] < 0.95 * shown[0]
+
+
 def test_remove_writes_alpha(livematte: Callable, tmp_path: Path, astronaut_path: Path) -> None:
     import av
 

@@ -162,6 +162,8 @@ def write_stills(folder: Path, clip: list[U8]) -> None:
             {"type": "image", "src": "/material/plate.png", "lightWrap": 0.8, "despill": False},
             Image(background, light_wrap=0.8, despill=False),
         ),
+        ({"type": "image", "src": "/material/plate.png", "match": 1}, Image(background, match=1.0)),
+        ({"type": "color", "rgb": "#101418", "match": 0.7}, Color((16, 20, 24), match=0.7)),
         ({"type": "transparent"}, Transparent()),
         ({"type": "off"}, Off()),
     ]

@@ -120,8 +120,9 @@ function effect(): Effect {
   const number = (id: string): number => Number(input(id).value);
   const look = { softness: number("softness"), lightWrap: number("light"), despill: input("despill").checked, who: input("nearest").checked ? "nearest" : "everyone" } as const;
   if (choice.type === "blur") return { ...look, type: "blur", strength: number("strength"), bokeh: input("bokeh").checked };
-  if (choice.type === "color") return { ...look, type: "color", rgb: input("color").value };
-  return { ...look, ...choice } as Effect;
+  const match = ["image", "video", "color"].includes(choice.type) ? number("match") : 0;
+  if (choice.type === "color") return { ...look, match, type: "color", rgb: input("color").value };
+  return { ...look, match, ...choice } as Effect;
 }
 
 async function choose(next: Choice): Promise<void> {
@@ -237,7 +238,7 @@ for (const [id, act] of Object.entries(clicks)) button(id).addEventListener("cli
 input("file").addEventListener("change", () => (take(input("file").files), (input("file").value = "")));
 input("own").addEventListener("change", () => ([...(input("own").files ?? [])].forEach((file) => gallery.add(file)), (input("own").value = "")));
 cameraList.addEventListener("change", () => void (cameraList.value && begin(() => openCamera(cameraList.value))));
-for (const id of ["strength", "bokeh", "color", "softness", "light", "despill", "nearest"]) input(id).addEventListener("input", () => void apply());
+for (const id of ["strength", "bokeh", "color", "softness", "light", "match", "despill", "nearest"]) input(id).addEventListener("input", () => void apply());
 for (const id of ["renderer", "temporal", "governor"]) at(id).addEventListener("change", () => void restart());
 at("model").addEventListener("change", () => void changeModel());
 at("settings").addEventListener("submit", (event) => event.preventDefault());

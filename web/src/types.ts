@@ -8,6 +8,8 @@ export interface Look {
   despill?: boolean;
   /** Width of the matte's edge, 0 (crisp) to 1 (as soft as the network leaves it). Default 0.3. */
   softness?: number;
+  /** How far the person's brightness and white balance follow the new background, 0-1. Only for image, video and color. Default 0. */
+  match?: number;
   /** Who stays: everyone, or only the people nearest the camera. Default everyone. */
   who?: "everyone" | "nearest";
 }

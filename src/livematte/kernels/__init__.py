@@ -68,6 +68,18 @@ def luma(planes: Planes) -> U8:
     return backend().luma(planes)  # type: ignore[no-any-return]
 
 
+def relight(
+    planes: Planes,
+    format: PixelFormat,
+    matrix: ColorMatrix,
+    range: ColorRange,
+    gains: tuple[float, float, float],
+) -> Planes:
+    """Three planes with their R, G and B code values times `gains`, each below 8."""
+    red, green, blue = (round(4096 * gain) for gain in gains)
+    return backend().relight(planes, format, matrix, range, (red, green, blue))  # type: ignore[no-any-return]
+
+
 def downscale(plane: U8, size: Size) -> F32:
     """Area means of a plane at `size`, float32 in 0-255, (h, w)."""
     return backend().downscale(plane, size)  # type: ignore[no-any-return]

@@ -43,6 +43,7 @@ SIGNATURES: dict[str, tuple[Any, ...]] = {
     "lm_split_chroma": (_PLANE, _P, _P),
     "lm_halve": (_PLANE, _P),
     "lm_luma": (_PLANE, _P),
+    "lm_relight": (_PLANE, _I, _I, _I, _I, _I, ctypes.POINTER(_P), _P),
     "lm_downscale": (_PLANE, _P, _I, _I, _P),
     "lm_downscale_rgb": (_PLANE, _I, _I, _P, _I, _I, _I, _P, _P),
     "lm_temporal": (_P, _P, _P, _I),
@@ -187,6 +188,17 @@ def planes_to_rgb(planes: Planes, format: PixelFormat, matrix: ColorMatrix, rang
 def luma(planes: Planes) -> U8:
     out = _pool.empty(planes[0].shape, np.uint8)
     _lib.lm_luma(_planes(planes), _address(out))
+    return out
+
+
+def relight(
+    planes: Planes, format: PixelFormat, matrix: ColorMatrix, range: ColorRange, gains: tuple[int, int, int]
+) -> Planes:
+    height, width = planes[0].shape
+    out = _like(planes)
+    _lib.lm_relight(
+        _planes(planes), LAYOUTS[format], _colour(matrix, range), *gains, _pointers(out), _work(width, height)
+    )
     return out
 
 

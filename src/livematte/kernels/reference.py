@@ -100,6 +100,44 @@ def luma(planes: Planes) -> U8:
     return ((77 * red + 150 * green + 29 * blue + 128) >> 8).astype(np.uint8)
 
 
+def relight(
+    planes: Planes, format: PixelFormat, matrix: ColorMatrix, range: ColorRange, gains: tuple[int, int, int]
+) -> Planes:
+    """R, G and B times gains in Q12."""
+    if format is PixelFormat.RGB:
+        return tuple(_byte((p.astype(np.int32) * g + 2048) >> 12) for p, g in zip(planes, gains, strict=True))
+    kr, kb = KR_KB[matrix]
+    black, luma_steps, chroma_steps = _steps(range)
+    kg = 1 - kr - kb
+    forward, back = luma_steps / 255 * 32768, chroma_steps / 255 * 32768
+    yr, yb = round(kr * forward), round(kb * forward)
+    ur, ub = round(-kr / (2 * (1 - kb)) * back), round(0.5 * back)
+    vb, vr = round(-kb / (2 * (1 - kr)) * back), round(0.5 * back)
+    rows = ((yr, round(forward) - yr - yb, yb), (ur, -ur - ub, ub), (vr, -vr - vb, vb))
+    level, chroma = round(255 / luma_steps * 16384), 255 / chroma_steps * 16384
+    rv, bu = round(2 * (1 - kr) * chroma), round(2 * (1 - kb) * chroma)
+    gu, gv = round(-2 * kb * (1 - kb) / kg * chroma), round(-2 * kr * (1 - kr) / kg * chroma)
+    columns = ((level,) * 3, (0, gu, bu), (rv, gv, 0))
+    m = [
+        [(sum(a * g * b for a, g, b in zip(row, gains, column, strict=True)) + (1 << 28)) >> 29 for column in columns]
+        for row in rows
+    ]
+    height, width = planes[0].shape
+    y, u, v = (p.astype(np.int32) for p in planes)
+    u, v = u - 128, v - 128
+    wide_u, wide_v, mean = u, v, y
+    if format is PixelFormat.I420:
+        wide_u, wide_v = (p.repeat(2, 0).repeat(2, 1)[:height, :width] for p in (u, v))
+        mean = (_sum_2x2(y) + 2) >> 2
+    luma = black + ((m[0][0] * (y - black) + m[0][1] * wide_u + m[0][2] * wide_v + 2048) >> 12)
+    rest = (128 + ((a * (mean - black) + b * u + c * v + 2048) >> 12) for a, b, c in m[1:])
+    return tuple(map(_byte, (luma, *rest)))
+
+
+def _byte(values: I32) -> U8:
+    return np.clip(values, 0, 255).astype(np.uint8)
+
+
 # --- downscale ----------------------------------------------------------------------------
 
 

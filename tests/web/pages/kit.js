@@ -156,6 +156,8 @@ export const kit = {
       { type: "color", rgb: "#00b140" },
       { type: "color", rgb: "#ffffff", despill: false, lightWrap: 0.6 },
       { type: "image", src },
+      { type: "image", src, match: 1 },
+      { type: "color", rgb: "#101418", match: 0.8, despill: false },
       { type: "transparent" },
       { type: "off" },
     ];

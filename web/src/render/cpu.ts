@@ -1,6 +1,6 @@
 /** Draws frames with the C kernels in WebAssembly: YUV planes from the camera to the output. */
 
-import { COVER_STRENGTH, GUIDED_EPSILON, GUIDED_RADIUS_PX, type Matte, type Painting, type Quality, type Renderer, RIM_OF_HEIGHT, SIGMA_OF_HEIGHT, type Size, STEEPEST_GAIN } from "./renderer.js";
+import { COVER_STRENGTH, type Gains, GUIDED_EPSILON, GUIDED_RADIUS_PX, type Matte, type Painting, type Quality, type Renderer, RIM_OF_HEIGHT, SIGMA_OF_HEIGHT, type Size, STEEPEST_GAIN } from "./renderer.js";
 import { composite, fits } from "./composite.js";
 import { type Desk, layDesk } from "./desk.js";
 import { Backdrop } from "./backdrop.js";
@@ -40,7 +40,8 @@ export class CpuRenderer implements Renderer {
     const started = performance.now();
     const covered = !this.refine(desk, shape, matte, painting, quality);
     const refined = performance.now();
-    const foreground = painting.despill && !covered ? this.foreground(desk) : desk.frame;
+    const own = painting.despill && !covered ? this.foreground(desk) : desk.frame;
+    const foreground = painting.gain && !covered ? this.relight(desk, shape, own, painting.gain) : own;
     const plate = this.plate(desk, shape, painting, covered);
     const painted = performance.now();
     const transparent = painting.type === "transparent";
@@ -100,6 +101,12 @@ export class CpuRenderer implements Renderer {
     const { reduce, sigma } = cellGrid(RIM_OF_HEIGHT * shorter(desk.size), ROUGH_CELLS);
     this.kernels.lm.lm_foreground(desk.frame.read, I420, desk.alpha, reduce, sigma, desk.foreground.pointers, desk.scratch);
     return desk.foreground;
+  }
+
+  private relight(desk: Desk, shape: Shape, own: Planes, gain: Gains): Planes {
+    const [red, green, blue] = gain.map((each) => Math.round(4096 * each)) as [number, number, number];
+    this.kernels.lm.lm_relight(own.read, I420, shape.colour, red, green, blue, desk.relit.pointers, desk.scratch);
+    return desk.relit;
   }
 
   private plate(desk: Desk, shape: Shape, painting: Painting, covered: boolean): Planes {

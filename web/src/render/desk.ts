@@ -22,6 +22,7 @@ export interface Desk {
   readonly alpha: number; // u8, frame size
   readonly shown: number; // u8, frame size: 255 where alpha is above 0
   readonly foreground: Planes;
+  readonly relit: Planes;
   readonly plain: Planes; // one pixel to be stretched
   readonly backdrop: Planes;
   readonly cells: (reduce: number) => Planes; // a small plate
@@ -59,6 +60,7 @@ export function layDesk(kernels: Kernels, full: Size, halfSize: boolean, network
     alpha: alpha.data,
     shown: kernels.take(area),
     foreground: kernels.planes(planeSizes(size, I420)),
+    relit: kernels.planes(planeSizes(size, I420)),
     plain: kernels.planes(planeSizes(one, I444)),
     backdrop: kernels.planes(planeSizes(size, I420)),
     cells: perGrid(kernels, size, 3),

@@ -14,6 +14,7 @@ interface Exports extends WebAssembly.Exports {
   lm_scratch_bytes(w: number, h: number): number;
   lm_split_chroma(uv: number, u: number, v: number): void;
   lm_rgba_to_planes(rgba: number, stride: number, w: number, h: number, order: number, layout: number, colour: number, p0: number, p1: number, p2: number): void;
+  lm_relight(p: number, layout: number, colour: number, red: number, green: number, blue: number, out: number, scratch: number): void;
   lm_halve(p: number, out: number): void;
   lm_downscale_rgb(p: number, layout: number, colour: number, out: number, w: number, h: number, planar: number, luma: number, scratch: number): void;
   lm_temporal(alpha: number, before: number, out: number, n: number): void;

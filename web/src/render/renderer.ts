@@ -14,6 +14,9 @@ export interface Matte {
   readonly timestamp_us: number;
 }
 
+/** Of red, green and blue. */
+export type Gains = readonly [number, number, number];
+
 /** An effect with every option filled in. Sources of pictures are loaded elsewhere, see Backdrop. */
 export interface Painting {
   readonly type: Effect["type"];
@@ -23,6 +26,9 @@ export interface Painting {
   readonly lightWrap: number;
   readonly despill: boolean;
   readonly softness: number;
+  readonly match: number;
+  /** What the person's code values are multiplied by; absent for nothing. */
+  readonly gain?: Gains;
 }
 
 /** How a frame is drawn on a rung of the ladder. */

@@ -83,7 +83,7 @@ export class WebglRenderer implements Renderer {
     const transparent = painting.type === "transparent";
     const despill = painting.despill && fitting !== null;
     const plate = this.plate(frame, shape, alpha, painting, fitting);
-    const inputs: Record<string, Uniform> = { frame: frame.texture, alpha: alpha.texture, plate: plate.texture, cut: plate.cut, transparent, despill, wrap: 0 };
+    const inputs: Record<string, Uniform> = { frame: frame.texture, alpha: alpha.texture, plate: plate.texture, cut: plate.cut, transparent, despill, wrap: 0, gain: [...(painting.gain ?? [1, 1, 1]), 1] };
     const rim = cellGrid(RIM_OF_HEIGHT * shorter(frame), ROUGH_CELLS);
     inputs.room = despill ? this.filled("rim room", frame, alpha, rim, false).texture : alpha.texture;
     inputs.person = despill ? this.filled("rim person", frame, alpha, rim, true).texture : alpha.texture;

@@ -70,10 +70,19 @@ class Host {
   }
 
   setEffect(effect: EffectMessage): void {
-    const { stages } = this.pipeline;
+    const { plate, stages } = this.pipeline;
+    plate.exchange(effect.painting.type === "color" ? effect.painting.rgb : null);
+    if (effect.picture && effect.painting.match > 0) plate.see(effect.picture, performance.now());
     stages.renderer.setBackdrop(effect.picture ?? null);
     stages.painting = effect.painting;
     stages.wishes = { ...stages.wishes, who: effect.who };
+  }
+
+  /** The next frame of a film behind the person. */
+  setBackdrop(frame: VideoFrame): void {
+    const { plate, stages } = this.pipeline;
+    if (stages.painting.match > 0) plate.see(frame, performance.now());
+    stages.renderer.setBackdrop(frame);
   }
 
   start(message: Extract<ToWorker, { type: "start" }>): MediaStreamTrack | undefined {
@@ -207,7 +216,7 @@ self.addEventListener("message", ({ data }: MessageEvent<ToWorker>) => {
         tell({ type: "picture", id: data.id, frame }, [frame]);
       });
     case "backdrop":
-      return void (host ? host.pipeline.stages.renderer.setBackdrop(data.frame) : data.frame.close());
+      return void (host ? host.setBackdrop(data.frame) : data.frame.close());
     case "effect":
       return void answer(data.id, async () => opened().setEffect(data.effect));
     case "model":

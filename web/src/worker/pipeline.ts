@@ -12,6 +12,7 @@ import { MAX_MATTE_AGE_US } from "../render/renderer.js";
 import type { Network, Segmenter } from "../segmenter/litert.js";
 import type { RungChange, Stage } from "../types.js";
 import { type Estimate, estimate, type SmallKernels, type Wishes } from "./estimate.js";
+import { type Adapted, codeGains, matchLight, Plate } from "./light.js";
 import { Counter } from "./stats.js";
 
 /** What happens to every frame. Parts are exchanged while the stream runs. */
@@ -35,7 +36,10 @@ const TELL_EVERY = 30;
 export class Pipeline {
   readonly counter = new Counter();
   readonly governor: Governor;
+  /** Light of the new background. */
+  readonly plate = new Plate();
   private matte: Estimate | null = null;
+  private light: Adapted | null = null;
   private size = "";
   private sinceInference = 0;
   private failures = 0;
@@ -73,7 +77,7 @@ export class Pipeline {
       const read_ms = this.lap("read", started_ms);
       const matte = await this.estimate(segmenter, picture, frame, rung.every, wishes);
       this.lap("segment", read_ms);
-      const out = await renderer.paint(matte, painting, rung);
+      const out = await renderer.paint(matte, this.lit(painting, matte, picture, frame), rung);
       for (const stage of ["refine", "effect", "composite"] as const) counter.add(stage, renderer.spent[stage]);
       const spent_ms = this.lap("total", started_ms) - started_ms;
       if (!matte) counter.covered++;
@@ -113,7 +117,7 @@ export class Pipeline {
 
   /** Forget the frames before: the next one starts a new stream. */
   reset(): void {
-    this.matte = null;
+    this.matte = this.light = null;
   }
 
   /** Make a part fail for so many frames; tests prove with it that nothing of the room leaves. */
@@ -123,7 +127,10 @@ export class Pipeline {
 
   private async estimate(segmenter: Segmenter | null, picture: Float32Array, frame: VideoFrame, every: number, wishes: Wishes): Promise<Matte | null> {
     const size = `${frame.codedWidth}x${frame.codedHeight} ${segmenter?.name} ${segmenter?.size.width}x${segmenter?.size.height}`;
-    if (size !== this.size) [this.size, this.matte] = [size, null];
+    if (size !== this.size) {
+      this.size = size;
+      this.reset();
+    }
     if (!segmenter) return null;
     const { matte } = this;
     const age_us = matte ? frame.timestamp - matte.timestamp_us : Infinity;
@@ -139,6 +146,15 @@ export class Pipeline {
       if (this.failures++ % TELL_EVERY === 0) this.told.error(asError(thrown, "engine", "no matte could be made"));
     }
     return this.matte;
+  }
+
+  /** The effect with the person's gains, where their light is to match. */
+  private lit(painting: Painting, matte: Matte | null, picture: Float32Array, frame: VideoFrame): Painting {
+    const plate = painting.match > 0 ? this.plate.mean(shown(frame)) : null;
+    if (!plate || !matte) return painting;
+    // a matte of a frame before is not this picture's: the gains stay what they were
+    if (matte.timestamp_us === frame.timestamp) this.light = matchLight(picture, matte, plate, painting.match, this.light);
+    return this.light ? { ...painting, gain: codeGains(this.light) } : painting;
   }
 
   private lap(stage: Stage, since_ms: number): number {
