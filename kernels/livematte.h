@@ -88,6 +88,9 @@ LM_API void lm_foreground(const lm_plane *p, i32 layout, const u8 *alpha, i32 re
 LM_API void lm_wrap_map(const lm_plane *plate, i32 layout, const u8 *alpha, i32 w, i32 h, float sigma,
                         float strength, const lm_out *light, u8 *map, void *scratch);
 
+/* crop.c */
+LM_API void lm_crop(const lm_plane *p, i32 left, i32 top, i32 side, u8 *out, void *scratch);
+
 /* composite.c */
 LM_API void lm_composite(const lm_plane *p, i32 layout, const u8 *alpha, const lm_plane *plate, const lm_plane *light,
                          const lm_plane *wrap, u8 *const *out, void *scratch);

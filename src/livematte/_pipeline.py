@@ -34,6 +34,7 @@ class Stages:
     """What happens to every frame of a stream.
 
     Args:
+        framing: show the part of the output in which the people are, at its size.
         memory: whether the segmenter is told of the frame before; without, every frame stands alone.
     """
 
@@ -41,6 +42,7 @@ class Stages:
     refiners: tuple[Refiner, ...]
     effect: Effect
     memory: bool = True
+    framing: bool = False
 
 
 @dataclass(slots=True)
@@ -51,6 +53,7 @@ class StreamState:
     refiners: list[State] = field(default_factory=list)
     effect: State = None
     light: State = None
+    framing: State = None
     failures: int = 0
 
 
@@ -94,7 +97,14 @@ def render(stages: Stages, frame: Frame, state: StreamState, stats: Stats, max_f
             before = state.light if stages.memory else None
             matte, state.light = match_light(frame, plate, matte, amount, before)
     with stats.stage("composite"):
-        return composite(frame, plate, matte, light_wrap=stages.effect.light_wrap)
+        picture = composite(frame, plate, matte, light_wrap=stages.effect.light_wrap)
+    if not stages.framing:
+        return picture
+    with stats.stage("framing"):
+        from livematte.refine.framing import reframe
+
+        picture, state.framing = reframe(picture, matte, state.framing if stages.memory else None)
+        return picture
 
 
 def run(

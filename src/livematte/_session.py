@@ -25,6 +25,7 @@ def build_stages(
     weights: str | Path | None = None,
     temporal: bool = True,
     refine: bool = True,
+    framing: bool = False,
 ) -> Stages:
     """The stages of a stream from names and options; see `Session`."""
     if threads is not None and not 1 <= threads <= 256:
@@ -35,7 +36,7 @@ def build_stages(
         if isinstance(model, str)
         else model
     )
-    return Stages(segmenter, build_refiners(painter, temporal=temporal, refine=refine), painter, temporal)
+    return Stages(segmenter, build_refiners(painter, temporal=temporal, refine=refine), painter, temporal, framing)
 
 
 def build_refiners(effect: Effect, *, temporal: bool, refine: bool) -> tuple[Refiner, ...]:
@@ -68,6 +69,8 @@ class Session:
         weights: a local weights file in place of the model's own.
         temporal: steady the matte over time; False treats every picture alone.
         refine: follow the picture's edges at full size.
+        framing: show the part of the output in which the people are, at its size; it
+            follows them calmly.
         max_failures: covered frames in a row after which `process` gives up.
 
     Raises:
@@ -84,10 +87,18 @@ class Session:
         weights: str | Path | None = None,
         temporal: bool = True,
         refine: bool = True,
+        framing: bool = False,
         max_failures: int = MAX_FAILURES,
     ) -> None:
         self.stages = build_stages(
-            model, effect, engine=engine, threads=threads, weights=weights, temporal=temporal, refine=refine
+            model,
+            effect,
+            engine=engine,
+            threads=threads,
+            weights=weights,
+            temporal=temporal,
+            refine=refine,
+            framing=framing,
         )
         self.stats = Stats()
         self._temporal = temporal

@@ -190,6 +190,8 @@ class Call {
         const [planes, alpha, out] = [this.planes("planes"), this.plain("alpha"), this.pointers()];
         return lm.lm_foreground(planes, layout, alpha, args.reduce, args.sigma, out, this.scratch(w, h));
       }
+      case "lm_crop":
+        return lm.lm_crop(this.planes("planes"), ...args.window, outputs[0], this.scratch(w, h));
       case "lm_wrap_map": {
         const [matte] = given.alpha;
         const [frameW, frameH] = [width(matte), height(matte)];

@@ -84,6 +84,8 @@ def call(backend: Any, kernel: str, args: dict[str, Any], given: Given) -> list[
         return list(backend.bokeh_plate(planes, layout, alpha, args["reduce"], args["radius"]))
     if kernel == "lm_foreground":
         return list(backend.foreground(planes, layout, alpha, args["reduce"], args["sigma"]))
+    if kernel == "lm_crop":
+        return [backend.crop(planes[0], *args["window"])]
     if kernel == "lm_wrap_map":
         light, share = backend.wrap_map(planes, layout, alpha, args["reduce"], args["sigma"], args["strength"])
         return [*light, share]
@@ -348,6 +350,14 @@ def composite_cases() -> Iterator[Case]:
             yield "lm_composite", str(small), {"layout": layout}, given
 
 
+def crop_cases() -> Iterator[Case]:
+    for left, top, side in ((0, 0, 32768), (32768, 32768, 32768), (9876, 12345, 50000), (0, 1, 65535), (0, 0, 65536)):
+        yield "lm_crop", "odd", {"window": (left, top, side)}, {"planes": [padded(noise(9, 25, 60))]}
+    for size in (*TINY, WIDE):
+        args = {"window": (20000, 7000, 40001)}
+        yield "lm_crop", str(size), args, {"planes": [noise(size.height, size.width, 61)]}
+
+
 def cases() -> Iterator[Case]:
     yield from colour_cases()
     yield from relight_cases()
@@ -355,6 +365,7 @@ def cases() -> Iterator[Case]:
     yield from matte_cases()
     yield from plate_cases()
     yield from composite_cases()
+    yield from crop_cases()
 
 
 # --- the files ---------------------------------------------------------------------------------

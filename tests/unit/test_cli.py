@@ -134,6 +134,27 @@ def test_the_person_in_the_light_of_a_dark_background(
     assert shown[1] < 0.95 * shown[0]
 
 
+@pytest.mark.parametrize("command", ["blur", "remove", "replace"])
+def test_framing_shows_the_person_larger_at_the_same_size(
+    command: str, livematte: Callable, tmp_path: Path, astronaut: np.ndarray
+) -> None:
+    import cv2
+
+    scene = np.full((360, 640, 3), 128, np.uint8)
+    scene[104:, 20:276] = cv2.resize(astronaut, (256, 256), interpolation=cv2.INTER_AREA)
+    cv2.imwrite(str(tmp_path / "scene.png"), scene[..., ::-1])
+    options = ["--with", "color:blue"] if command == "replace" else []
+    shown = []
+    for framing in ([], ["--framing"]):
+        out = tmp_path / f"{len(framing)}.png"
+        assert livematte(command, tmp_path / "scene.png", "-o", out, *options, *framing)[0] == 0
+        shown.append(decoded(out)[0][1].astype(int))
+    plain, framed = shown
+    assert framed.shape == plain.shape
+    suit = [((p[..., 0] > 180) & (p[..., 1] < 120) & (p[..., 2] < 90)).sum() for p in shown]
+    assert suit[1] > 1.5 * suit[0]
+
+
 def test_remove_writes_alpha(livematte: Callable, tmp_path: Path, astronaut_path: Path) -> None:
     import av
 

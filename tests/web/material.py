@@ -15,6 +15,7 @@ import json
 import os
 import sys
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,8 @@ FRAMES = 60
 FPS = 30
 ROW = (0, 3, 6, 9, 12)
 """Frames of the clip that are looked at one after the other."""
+STEP_MS = 90
+"""Time from one picture to the next where a window follows somebody; a frame's unit of time is 1 ms."""
 STRIPE_PX = 8
 """Width of a stripe; pages/kit.js looks for it."""
 STRIPES = (20, 235)
@@ -176,12 +179,29 @@ def write_stills(folder: Path, clip: list[U8]) -> None:
                 out = session.process_frame(frame)
             planes = [*out.planes, *([out.alpha] if out.alpha is not None else [])]
             cases.append({"frame": name, "effect": effect, "planes": stored(planes)})
+    framed = []
+    for name in ("480p", "720p", "odd", "upright"):
+        for effect, painter in (
+            effects[0],
+            effects[4],
+            next(each for each in effects if each[0]["type"] == "transparent"),
+        ):
+            with Session(MODEL, painter, temporal=False, framing=True) as session:
+                out = session.process_frame(frames[name])
+            planes = [*out.planes, *([out.alpha] if out.alpha is not None else [])]
+            framed.append({"frame": name, "effect": effect, "planes": stored(planes)})
     row = {f"row {n}": i420(clip[at], ColorMatrix.BT601, ColorRange.LIMITED) for n, at in enumerate(ROW)}
     stream = []
     with Session(MODEL, Blur(0.6)) as session:
         for name, frame in row.items():
             out = session.process_frame(frame)
             stream.append({"frame": name, "planes": stored(out.planes)})
+    row["nobody"] = i420(np.full_like(clip[0], 90), ColorMatrix.BT601, ColorRange.LIMITED)
+    followed = []
+    with Session(MODEL, Color((30, 60, 90)), framing=True) as session:
+        for n, name in enumerate(("nobody", *(f"row {n}" for n in range(len(ROW))), *["row 0"] * 6)):
+            out = session.process_frame(replace(row[name], pts=n * STEP_MS))
+            followed.append({"frame": name, "planes": stored(out.planes)})
     inputs = {
         name: {
             "matrix": frame.matrix.value,
@@ -190,7 +210,14 @@ def write_stills(folder: Path, clip: list[U8]) -> None:
         }
         for name, frame in (frames | row).items()
     }
-    known = {"frames": inputs, "cases": cases, "stream": stream}
+    known = {
+        "frames": inputs,
+        "cases": cases,
+        "stream": stream,
+        "framed": framed,
+        "followed": followed,
+        "stepMs": STEP_MS,
+    }
     (folder / "stills.json").write_text(json.dumps(known), encoding="utf-8")
     (folder / "stills.bin").write_bytes(bytes(blob))
 

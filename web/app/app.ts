@@ -55,7 +55,7 @@ async function begin(open: () => Promise<Source>): Promise<void> {
     const opened = await open();
     if (mine !== turn) return opened.stop();
     source = opened;
-    background ??= listen(await createBackground({ effect: effect(), model: at<HTMLSelectElement>("model").value as ModelName, renderer: at<HTMLSelectElement>("renderer").value as RendererName, temporal: input("temporal").checked, governor: input("governor").checked }));
+    background ??= listen(await createBackground({ effect: effect(), model: at<HTMLSelectElement>("model").value as ModelName, renderer: at<HTMLSelectElement>("renderer").value as RendererName, temporal: input("temporal").checked, framing: input("framing").checked, governor: input("governor").checked }));
     const output = await background.process(opened.track);
     if (mine !== turn) return;
     after.srcObject = new MediaStream([output]);
@@ -239,7 +239,7 @@ input("file").addEventListener("change", () => (take(input("file").files), (inpu
 input("own").addEventListener("change", () => ([...(input("own").files ?? [])].forEach((file) => gallery.add(file)), (input("own").value = "")));
 cameraList.addEventListener("change", () => void (cameraList.value && begin(() => openCamera(cameraList.value))));
 for (const id of ["strength", "bokeh", "color", "softness", "light", "match", "despill", "nearest"]) input(id).addEventListener("input", () => void apply());
-for (const id of ["renderer", "temporal", "governor"]) at(id).addEventListener("change", () => void restart());
+for (const id of ["renderer", "temporal", "framing", "governor"]) at(id).addEventListener("change", () => void restart());
 at("model").addEventListener("change", () => void changeModel());
 at("settings").addEventListener("submit", (event) => event.preventDefault());
 

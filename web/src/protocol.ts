@@ -26,6 +26,7 @@ export type ToWorker =
       model: ModelName;
       effect: EffectMessage;
       temporal: boolean;
+      framing: boolean;
       renderer: RendererName | "auto";
       engine: EngineName | "auto";
       governor: boolean;

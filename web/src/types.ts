@@ -39,6 +39,8 @@ export interface Options {
   assetBase?: string | URL;
   /** Steady the matte over time. Default true. */
   temporal?: boolean;
+  /** Show the part of the output in which the people are, at its size; it follows them calmly. Default false. */
+  framing?: boolean;
   /** `auto` measures and decides; a name insists, even on a software rasteriser. */
   renderer?: RendererName | "auto";
   engine?: EngineName | "auto";

@@ -60,9 +60,12 @@ class LookOptions:
         str | None, typer.Option(metavar="WHO", help="Who stays: everyone, or those nearest the camera.")
     ] = None
 
+    framing: Annotated[bool, typer.Option("--framing", help="Keep the people in the middle, calmly.")] = False
+
     def given(self) -> dict[str, Any]:
         """The switches that were given, as keywords of an effect."""
-        return {item.name: getattr(self, item.name) for item in fields(self) if getattr(self, item.name) is not None}
+        switches = {item.name: getattr(self, item.name) for item in fields(self) if item.name != "framing"}
+        return {name: value for name, value in switches.items() if value is not None}
 
 
 def expand(command: Callable[..., Any]) -> Callable[..., Any]:

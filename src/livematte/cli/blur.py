@@ -22,4 +22,4 @@ def command(
     """Blur the background of a video or picture."""
     from livematte.effects.blur import Blur
 
-    process(job, "blur", Blur(strength, bokeh=bokeh, **look.given()))
+    process(job, "blur", Blur(strength, bokeh=bokeh, **look.given()), framing=look.framing)

@@ -30,7 +30,7 @@ def command(
 ) -> None:
     """Put a picture, a video or a colour behind the person."""
     given = look.given() if match is None else {**look.given(), "match": match}
-    process(job, "replace", effect(background, given))
+    process(job, "replace", effect(background, given), framing=look.framing)
 
 
 def effect(background: str, look: dict[str, Any]) -> Any:

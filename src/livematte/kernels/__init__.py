@@ -186,6 +186,12 @@ def foreground(planes: Planes, format: PixelFormat, alpha: U8) -> Planes:
     return backend().foreground(planes, format, alpha, reduce, sigma)  # type: ignore[no-any-return]
 
 
+def crop(plane: U8, left: int, top: int, side: int) -> U8:
+    """A part of a plane, stretched to its size: `side` of each side from `left` and `top` on,
+    all of 65536; side at least 32768, and inside the plane."""
+    return backend().crop(plane, left, top, side)  # type: ignore[no-any-return]
+
+
 WRAP_OF_HEIGHT = 0.015
 """Reach of wrapped light as part of the shorter side: 11 pixels at 720p."""
 

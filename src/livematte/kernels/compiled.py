@@ -55,6 +55,7 @@ SIGNATURES: dict[str, tuple[Any, ...]] = {
     "lm_bokeh_plate": (_PLANE, _I, _P, _I, _F, _OUT, _P),
     "lm_foreground": (_PLANE, _I, _P, _I, _F, ctypes.POINTER(_P), _P),
     "lm_wrap_map": (_PLANE, _I, _P, _I, _I, _F, _F, _OUT, _P, _P),
+    "lm_crop": (_PLANE, _I, _I, _I, _P, _P),
     "lm_composite": (_PLANE, _I, _P, _PLANE, _PLANE, _PLANE, ctypes.POINTER(_P), _P),
 }
 
@@ -260,6 +261,13 @@ def upsample(alpha: F32, size: Size) -> U8:
     out = _pool.empty((size.height, size.width), np.uint8)
     work = _work(max(size.width, 2 * width), max(size.height, 2 * height))
     _lib.lm_upsample(_address(alpha), width, height, _Out(_address(out), size.width, size.height), work)
+    return out
+
+
+def crop(plane: U8, left: int, top: int, side: int) -> U8:
+    height, width = plane.shape
+    out = _pool.empty(plane.shape)
+    _lib.lm_crop(ctypes.byref(_plane(plane)), left, top, side, _address(out), _work(width, height))
     return out
 
 

@@ -188,6 +188,17 @@ def _positions(source: int, to: int) -> tuple[npt.NDArray[np.int64], npt.NDArray
     return at >> 16, at & 0xFFFF
 
 
+def crop(plane: U8, left: int, top: int, side: int) -> U8:
+    values = plane.astype(np.int64)
+    for axis, start in ((1, left), (0, top)):
+        n = plane.shape[axis]
+        at = np.clip(start * n + side // 2 - 32768 + np.arange(n, dtype=np.int64) * side, 0, (n - 1) << 16)
+        part = np.expand_dims((at & 0xFFFF) >> 8, 1 - axis)
+        after = np.minimum((at >> 16) + 1, n - 1)
+        values = (values.take(at >> 16, axis) * (256 - part) + values.take(after, axis) * part + 128) >> 8
+    return values.astype(np.uint8)
+
+
 def _stretch_u8(plane: U8, height: int, width: int) -> U8:
     """Along rows, then down columns, rounding each time; nothing if the size is right."""
     if plane.shape == (height, width):

@@ -1,6 +1,6 @@
 /** Draws frames with the C kernels in WebAssembly: YUV planes from the camera to the output. */
 
-import { COVER_STRENGTH, type Gains, GUIDED_EPSILON, GUIDED_RADIUS_PX, type Matte, type Painting, type Quality, type Renderer, RIM_OF_HEIGHT, SIGMA_OF_HEIGHT, type Size, STEEPEST_GAIN } from "./renderer.js";
+import { COVER_STRENGTH, type Crop, type Gains, GUIDED_EPSILON, GUIDED_RADIUS_PX, type Matte, type Painting, type Quality, type Renderer, RIM_OF_HEIGHT, SIGMA_OF_HEIGHT, type Size, STEEPEST_GAIN, WHOLE } from "./renderer.js";
 import { composite, fits } from "./composite.js";
 import { type Desk, layDesk } from "./desk.js";
 import { Backdrop } from "./backdrop.js";
@@ -33,7 +33,7 @@ export class CpuRenderer implements Renderer {
     return turn(rgb, stored, 3, shape.rotation, this.upright);
   }
 
-  async paint(matte: Matte | null, painting: Painting, quality: Quality): Promise<VideoFrame> {
+  async paint(matte: Matte | null, painting: Painting, quality: Quality, crop: Crop | null = null): Promise<VideoFrame> {
     const { desk, shape } = this;
     if (!desk || !shape) throw new TypeError("paint() comes after read()");
     this.shape = null; // one picture a frame
@@ -49,7 +49,8 @@ export class CpuRenderer implements Renderer {
     composite(this.kernels, desk, foreground, transparent ? desk.shown : desk.alpha, plate, painting.lightWrap);
     const area = desk.size.width * desk.size.height;
     if (transparent) this.kernels.bytes(desk.out.at[3] as number, area).set(this.kernels.bytes(desk.alpha, area));
-    const pixels = this.kernels.bytes(desk.out.data, transparent ? desk.out.bytes : desk.out.bytes - area);
+    const shown = crop ? this.crop(desk, stored(crop, shape.rotation), transparent ? 4 : 3) : desk.out;
+    const pixels = this.kernels.bytes(shown.data, transparent ? shown.bytes : shown.bytes - area);
     const out = frameOf(pixels, desk.size, shape, transparent);
     this.spent.refine = refined - started;
     this.spent.effect = painted - refined;
@@ -95,6 +96,12 @@ export class CpuRenderer implements Renderer {
       lm.lm_upsample(desk.small, width, height, desk.alphaOut, desk.scratch);
     }
     return true;
+  }
+
+  /** A part of the finished picture at its size. */
+  private crop(desk: Desk, { left, top, side }: Crop, planes: number): Planes {
+    for (let i = 0; i < planes; i++) this.kernels.lm.lm_crop(desk.out.read + i * LM_PLANE_BYTES, left, top, side, desk.cropped.at[i] as number, desk.scratch);
+    return desk.cropped;
   }
 
   private foreground(desk: Desk): Planes {
@@ -155,6 +162,13 @@ export class CpuRenderer implements Renderer {
     const shown = this.kernels.bytes(desk.shown, area);
     for (let i = 0; i < area; i++) shown[i] = alpha[i] ? 255 : 0;
   }
+}
+
+/** A window over the upright picture as one over the picture as it is stored, which `rotation` degrees clockwise make upright. */
+function stored({ left, top, side }: Crop, rotation: number): Crop {
+  const [right, bottom] = [WHOLE - side - left, WHOLE - side - top];
+  const [x, y] = { 90: [top, right], 180: [right, bottom], 270: [bottom, left] }[rotation] ?? [left, top];
+  return { left: x as number, top: y as number, side };
 }
 
 const same = (a: Size, b: Size): boolean => a.width === b.width && a.height === b.height;

@@ -28,6 +28,7 @@ export interface Desk {
   readonly cells: (reduce: number) => Planes; // a small plate
   readonly light: (reduce: number) => Planes; // light, and the map of it behind
   readonly out: Planes;
+  readonly cropped: Planes; // a part of `out` at its size
   readonly lumaPlane: number; // lm_plane of the frame's first plane
   readonly alphaOut: number; // lm_out of alpha
   readonly scratch: number;
@@ -66,6 +67,7 @@ export function layDesk(kernels: Kernels, full: Size, halfSize: boolean, network
     cells: perGrid(kernels, size, 3),
     light: perGrid(kernels, size, 4),
     out: kernels.planes([...planeSizes(size, I420), size]), // the fourth plane is for alpha
+    cropped: kernels.planes([...planeSizes(size, I420), size]),
     lumaPlane: frame.read,
     alphaOut: alpha.written,
     scratch: kernels.take(kernels.lm.lm_scratch_bytes(widest, highest)),

@@ -26,6 +26,7 @@ interface Exports extends WebAssembly.Exports {
   lm_bokeh_plate(p: number, layout: number, alpha: number, reduce: number, radius: number, out: number, scratch: number): void;
   lm_foreground(p: number, layout: number, alpha: number, reduce: number, sigma: number, out: number, scratch: number): void;
   lm_wrap_map(plate: number, layout: number, alpha: number, w: number, h: number, sigma: number, strength: number, light: number, map: number, scratch: number): void;
+  lm_crop(p: number, left: number, top: number, side: number, out: number, scratch: number): void;
   lm_composite(p: number, layout: number, alpha: number, plate: number, light: number, wrap: number, out: number, scratch: number): void;
 }
 

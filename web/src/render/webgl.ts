@@ -8,6 +8,7 @@ import { readPixels } from "./gl/readback.js";
 import area from "./gl/area.frag";
 import cells from "./gl/cells.frag";
 import composite from "./gl/composite.frag";
+import cropShader from "./gl/crop.frag";
 import disc from "./gl/disc.frag";
 import fill from "./gl/fill.frag";
 import gauss from "./gl/gauss.frag";
@@ -17,9 +18,9 @@ import matteShader from "./gl/matte.frag";
 import { chords, Stage, taps, type Target, type Uniform } from "./gl/stage.js";
 import { cellGrid, discGrid, type Kernels, ROUGH_CELLS, SMOOTH_CELLS } from "./kernels.js";
 import { rasteriserOf } from "./rasteriser.js";
-import { COVER_STRENGTH, GUIDED_EPSILON, GUIDED_RADIUS_PX, type Matte, type Painting, type Quality, type Renderer, RIM_OF_HEIGHT, SIGMA_OF_HEIGHT, type Size, STEEPEST_GAIN, WRAP_OF_HEIGHT } from "./renderer.js";
+import { COVER_STRENGTH, type Crop, GUIDED_EPSILON, GUIDED_RADIUS_PX, type Matte, type Painting, type Quality, type Renderer, RIM_OF_HEIGHT, SIGMA_OF_HEIGHT, type Size, STEEPEST_GAIN, WHOLE, WRAP_OF_HEIGHT } from "./renderer.js";
 
-const WHOLE = [1, 1, 0, 0] as const;
+const UNCUT = [1, 1, 0, 0] as const;
 const ONE: Size = { width: 1, height: 1 };
 const FEW: Size = { width: 16, height: 16 };
 
@@ -72,7 +73,7 @@ export class WebglRenderer implements Renderer {
     return rgb;
   }
 
-  async paint(matte: Matte | null, painting: Painting, quality: Quality): Promise<VideoFrame> {
+  async paint(matte: Matte | null, painting: Painting, quality: Quality, crop: Crop | null = null): Promise<VideoFrame> {
     const { frame, shape, stage } = this;
     if (!frame || !shape) throw new TypeError("paint() comes after read()");
     this.shape = null; // one picture a frame
@@ -91,7 +92,11 @@ export class WebglRenderer implements Renderer {
     if (fitting) inputs.wrap = painting.lightWrap;
     const painted = performance.now();
     if (this.canvas.width !== frame.width || this.canvas.height !== frame.height) [this.canvas.width, this.canvas.height] = [frame.width, frame.height];
-    stage.draw(composite, null, frame, inputs);
+    if (crop) {
+      const whole = this.pass(composite, stage.target("whole", frame, "rgba8", true), inputs);
+      const [side, left, below] = [crop.side, crop.left, WHOLE - crop.top - crop.side].map((part) => part / WHOLE) as [number, number, number];
+      stage.draw(cropShader, null, frame, { whole: whole.texture, window: [side, side, left, below] });
+    } else stage.draw(composite, null, frame, inputs);
     this.alive();
     const out = this.output(shape, transparent);
     this.spent.refine = refined - started;
@@ -155,15 +160,15 @@ export class WebglRenderer implements Renderer {
         const strength = anyone ? painting.strength : Math.max(painting.strength, COVER_STRENGTH);
         const sigma_px = strength * SIGMA_OF_HEIGHT * shorter(frame);
         const grid = painting.bokeh ? discGrid(sigma_px, shorter(frame)) : cellGrid(sigma_px, SMOOTH_CELLS);
-        if (painting.bokeh) return { texture: this.bokeh(frame, alpha, grid, lumaWeights(shape)).texture, cut: WHOLE };
-        return { texture: this.filled("blur", frame, alpha, grid, false).texture, cut: WHOLE };
+        if (painting.bokeh) return { texture: this.bokeh(frame, alpha, grid, lumaWeights(shape)).texture, cut: UNCUT };
+        return { texture: this.filled("blur", frame, alpha, grid, false).texture, cut: UNCUT };
       }
       case "image":
       case "video":
         return this.backplate.cut(frame) ?? this.plain([0, 0, 0]);
       case "off":
         // asked for by name; a frame that must be covered is black even then
-        return matte ? { texture: frame.texture, cut: WHOLE } : this.plain([0, 0, 0]);
+        return matte ? { texture: frame.texture, cut: UNCUT } : this.plain([0, 0, 0]);
       case "color":
         return this.plain(painting.rgb);
       case "transparent":
@@ -177,7 +182,7 @@ export class WebglRenderer implements Renderer {
     const { texture } = this.stage.target("plain", ONE, "rgba8");
     gl.bindTexture(gl.TEXTURE_2D, texture);
     gl.texSubImage2D(gl.TEXTURE_2D, 0, 0, 0, 1, 1, gl.RGBA, gl.UNSIGNED_BYTE, Uint8Array.of(...rgb, 255));
-    return { texture, cut: WHOLE };
+    return { texture, cut: UNCUT };
   }
 
   /** The room without the person, or the person without the room, blurred and complete. */

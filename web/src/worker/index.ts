@@ -50,7 +50,7 @@ class Host {
       rung: (change: Stats["rungs"][number]) => tell({ type: "rung", change }),
       error: tellError,
     };
-    const pipeline = new Pipeline(stages, new SmallKernels(small), told, opened_ms, { governor: options.governor, fps: DEFAULT_FPS });
+    const pipeline = new Pipeline(stages, new SmallKernels(small), told, opened_ms, { governor: options.governor, fps: DEFAULT_FPS, framing: options.framing });
     const host = new Host(options, pipeline, options.model, engine);
     host.rendererWhy = why;
     host.fallback = async () => new CpuRenderer(await Kernels.open(module));

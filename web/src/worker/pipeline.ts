@@ -7,11 +7,12 @@
 
 import { asError, LivematteError } from "../errors.js";
 import { Governor } from "../governor.js";
-import type { Matte, Painting, Renderer, Size } from "../render/renderer.js";
+import type { Crop, Matte, Painting, Renderer, Size } from "../render/renderer.js";
 import { MAX_MATTE_AGE_US } from "../render/renderer.js";
 import type { Network, Segmenter } from "../segmenter/litert.js";
 import type { RungChange, Stage } from "../types.js";
 import { type Estimate, estimate, type SmallKernels, type Wishes } from "./estimate.js";
+import { cropOf, follow, type Motion } from "./framing.js";
 import { type Adapted, codeGains, matchLight, Plate } from "./light.js";
 import { Counter } from "./stats.js";
 
@@ -40,6 +41,7 @@ export class Pipeline {
   readonly plate = new Plate();
   private matte: Estimate | null = null;
   private light: Adapted | null = null;
+  private motion: Motion | null = null;
   private size = "";
   private sinceInference = 0;
   private failures = 0;
@@ -52,7 +54,7 @@ export class Pipeline {
     private readonly small: SmallKernels,
     private readonly told: Told,
     private readonly opened_ms: number,
-    options: { governor: boolean; fps: number },
+    private readonly options: { governor: boolean; fps: number; framing: boolean },
     private readonly now: () => number = () => performance.now(),
   ) {
     this.governor = new Governor(1000 / options.fps, options.governor);
@@ -77,7 +79,7 @@ export class Pipeline {
       const read_ms = this.lap("read", started_ms);
       const matte = await this.estimate(segmenter, picture, frame, rung.every, wishes);
       this.lap("segment", read_ms);
-      const out = await renderer.paint(matte, this.lit(painting, matte, picture, frame), rung);
+      const out = await renderer.paint(matte, this.lit(painting, matte, picture, frame), rung, this.crop(matte, frame));
       for (const stage of ["refine", "effect", "composite"] as const) counter.add(stage, renderer.spent[stage]);
       const spent_ms = this.lap("total", started_ms) - started_ms;
       if (!matte) counter.covered++;
@@ -110,14 +112,14 @@ export class Pipeline {
     this.stages.network = network;
     const change = this.governor.exchange(network?.hasLarge ?? false, this.now());
     if (change) this.told.rung(change);
-    this.reset();
+    this.matte = null; // another network's; light and framing go on
     if (before && this.busy) this.retired.push(before);
     else before?.close();
   }
 
   /** Forget the frames before: the next one starts a new stream. */
   reset(): void {
-    this.matte = this.light = null;
+    this.matte = this.light = this.motion = null;
   }
 
   /** Make a part fail for so many frames; tests prove with it that nothing of the room leaves. */
@@ -153,8 +155,15 @@ export class Pipeline {
     const plate = painting.match > 0 ? this.plate.mean(shown(frame)) : null;
     if (!plate || !matte) return painting;
     // a matte of a frame before is not this picture's: the gains stay what they were
-    if (matte.timestamp_us === frame.timestamp) this.light = matchLight(picture, matte, plate, painting.match, this.light);
+    if (matte.timestamp_us === frame.timestamp) this.light = matchLight(picture, matte, plate, painting.match, this.stages.wishes.temporal ? this.light : null);
     return this.light ? { ...painting, gain: codeGains(this.light) } : painting;
+  }
+
+  /** The part of the output that is shown; null for all of it. */
+  private crop(matte: Matte | null, frame: VideoFrame): Crop | null {
+    if (!this.options.framing) return null;
+    this.motion = follow(matte, frame.timestamp, this.stages.wishes.temporal ? this.motion : null);
+    return cropOf(this.motion);
   }
 
   private lap(stage: Stage, since_ms: number): number {

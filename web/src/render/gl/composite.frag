@@ -1,5 +1,5 @@
 #version 300 es
-// docs/spec/compositing.md: out = a F + (1 - a) B. The only pass that draws to the canvas.
+// docs/spec/compositing.md: out = a F + (1 - a) B. What it draws, and crop.frag from that alone, is all that reaches the canvas.
 precision highp float;
 uniform sampler2D frame;
 uniform sampler2D alpha;
