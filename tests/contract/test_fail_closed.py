@@ -117,6 +117,7 @@ EFFECTS: dict[str, Callable[[], Any]] = {
     "weakest blur of a lens": lambda: Blur(0.1, bokeh=True),
     "color": lambda: Color("green"),
     "image": beach,
+    "image whose light is matched": lambda: Image(np.full((90, 160, 3), (230, 200, 120), np.uint8), match=1.0),
     "transparent": Transparent,
 }
 
