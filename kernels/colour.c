@@ -183,17 +183,26 @@ void lm_relight(const lm_plane *p, i32 layout, i32 colour, i32 red, i32 green, i
   }
   gain_matrix(TO_YUV[colour], TO_RGB[colour], gain, m);
   u8 *free = scratch;
-  i32 *more = lm_take(&free, (size_t)w * sizeof(i32)), *mean = lm_take(&free, (size_t)cw * sizeof(i32));
+  i32 *more = lm_take(&free, 2 * (size_t)cw * sizeof(i32)), *mean = lm_take(&free, (size_t)cw * sizeof(i32));
   for (i32 y = 0; y < p[1].h; y++) {
     const u8 *u = p[1].data + (ptrdiff_t)y * p[1].stride, *v = p[2].data + (ptrdiff_t)y * p[2].stride;
     i32 first = y << shift, second = lm_min(first + shift, h - 1);
     const u8 *a = p[0].data + (ptrdiff_t)first * p[0].stride, *b = p[0].data + (ptrdiff_t)second * p[0].stride;
-    for (i32 x = 0; x < w; x++) more[x] = m[0][1] * (u[x >> shift] - 128) + m[0][2] * (v[x >> shift] - 128);
+    for (i32 x = 0; x < cw; x++) {
+      i32 part = m[0][1] * (u[x] - 128) + m[0][2] * (v[x] - 128);
+      if (shift)
+        more[2 * x] = more[2 * x + 1] = part;
+      else
+        more[x] = part;
+    }
     gain_luma(a, more, m[0][0], black, w, out[0] + (size_t)first * w);
     if (second != first) gain_luma(b, more, m[0][0], black, w, out[0] + (size_t)second * w);
-    for (i32 x = 0; x < cw; x++) {
-      i32 i = x << shift, j = lm_min(i + shift, w - 1);
-      mean[x] = ((a[i] + a[j] + b[i] + b[j] + 2) >> 2) - black;
+    if (shift) {
+      for (i32 x = 0; x < w / 2; x++)
+        mean[x] = ((a[2 * x] + a[2 * x + 1] + b[2 * x] + b[2 * x + 1] + 2) >> 2) - black;
+      if (w & 1) mean[w / 2] = ((2 * a[w - 1] + 2 * b[w - 1] + 2) >> 2) - black;
+    } else {
+      for (i32 x = 0; x < w; x++) mean[x] = a[x] - black;
     }
     gain_chroma(mean, u, v, m[1], cw, out[1] + (size_t)y * cw);
     gain_chroma(mean, u, v, m[2], cw, out[2] + (size_t)y * cw);
