@@ -30,6 +30,7 @@ def build_stages(
     temporal: bool = True,
     refine: bool = True,
     room: str | Path | U8 | None = None,
+    framing: bool = False,
 ) -> Stages:
     """The stages of a stream from names and options; see `Session`."""
     if threads is not None and not 1 <= threads <= 256:
@@ -41,7 +42,7 @@ def build_stages(
         if isinstance(model, str)
         else model
     )
-    return Stages(segmenter, refiners, painter, temporal)
+    return Stages(segmenter, refiners, painter, temporal, framing)
 
 
 def build_refiners(
@@ -83,6 +84,8 @@ class Session:
         room: a picture of the room without people, taken by the same camera from the same
             place: a path, or RGB uint8 (h, w, 3). It sharpens the matte as long as the
             camera stays there.
+        framing: show the part of the output in which the people are, at its size; it
+            follows them calmly.
         max_failures: covered frames in a row after which `process` gives up.
 
     Raises:
@@ -101,10 +104,19 @@ class Session:
         temporal: bool = True,
         refine: bool = True,
         room: str | Path | U8 | None = None,
+        framing: bool = False,
         max_failures: int = MAX_FAILURES,
     ) -> None:
         self.stages = build_stages(
-            model, effect, engine=engine, threads=threads, weights=weights, temporal=temporal, refine=refine, room=room
+            model,
+            effect,
+            engine=engine,
+            threads=threads,
+            weights=weights,
+            temporal=temporal,
+            refine=refine,
+            room=room,
+            framing=framing,
         )
         self.stats = Stats()
         self._temporal = temporal

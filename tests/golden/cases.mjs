@@ -150,6 +150,10 @@ class Call {
         return lm.lm_planes_to_rgb(this.planes("planes"), layout, colour, outputs[0]);
       case "lm_luma":
         return lm.lm_luma(this.planes("planes"), outputs[0]);
+      case "lm_relight": {
+        const [planes, out] = [this.planes("planes"), this.pointers()];
+        return lm.lm_relight(planes, layout, colour, ...args.gains, out, this.scratch(w, h));
+      }
       case "lm_downscale":
         return lm.lm_downscale(this.planes("planes"), outputs[0], toW, toH, this.scratch(Math.max(w, toW), Math.max(h, toH)));
       case "lm_downscale_rgb": {
@@ -190,10 +194,16 @@ class Call {
         const [planes, alpha, out] = [this.planes("planes"), this.plain("alpha"), this.outs(3)];
         return lm.lm_blur_plate(planes, layout, alpha, args.reduce, args.sigma, out, this.scratch(w, h));
       }
+      case "lm_bokeh_plate": {
+        const [planes, alpha, out] = [this.planes("planes"), this.plain("alpha"), this.outs(3)];
+        return lm.lm_bokeh_plate(planes, layout, alpha, args.reduce, args.radius, out, this.scratch(w, h));
+      }
       case "lm_foreground": {
         const [planes, alpha, out] = [this.planes("planes"), this.plain("alpha"), this.pointers()];
         return lm.lm_foreground(planes, layout, alpha, args.reduce, args.sigma, out, this.scratch(w, h));
       }
+      case "lm_crop":
+        return lm.lm_crop(this.planes("planes"), ...args.window, outputs[0], this.scratch(w, h));
       case "lm_wrap_map": {
         const [matte] = given.alpha;
         const [frameW, frameH] = [width(matte), height(matte)];

@@ -61,6 +61,8 @@ def call(backend: Any, kernel: str, args: dict[str, Any], given: Given) -> list[
         return [rgb.reshape(rgb.shape[0], -1)]
     if kernel == "lm_luma":
         return [backend.luma(planes)]
+    if kernel == "lm_relight":
+        return list(backend.relight(planes, layout, *colour, tuple(args["gains"])))
     if kernel == "lm_downscale":
         return [backend.downscale(planes[0], size)]
     if kernel == "lm_downscale_rgb":
@@ -89,8 +91,12 @@ def call(backend: Any, kernel: str, args: dict[str, Any], given: Given) -> list[
         return [backend.upsample(alpha, size)]
     if kernel == "lm_blur_plate":
         return list(backend.blur_plate(planes, layout, alpha, args["reduce"], args["sigma"]))
+    if kernel == "lm_bokeh_plate":
+        return list(backend.bokeh_plate(planes, layout, alpha, args["reduce"], args["radius"]))
     if kernel == "lm_foreground":
         return list(backend.foreground(planes, layout, alpha, args["reduce"], args["sigma"]))
+    if kernel == "lm_crop":
+        return [backend.crop(planes[0], *args["window"])]
     if kernel == "lm_wrap_map":
         light, share = backend.wrap_map(planes, layout, alpha, args["reduce"], args["sigma"], args["strength"])
         return [*light, share]
@@ -191,6 +197,16 @@ def colour_cases() -> Iterator[Case]:
         yield "lm_split_chroma", str(size), {}, {"uv": [padded(noise(size.height, 2 * size.width, 9))]}
         yield "lm_halve", str(size), {}, {"planes": [padded(noise(size.height, size.width, 10))]}
         yield "lm_luma", str(size), {}, {"planes": every_padded(planes_of(size, PixelFormat.RGB, 7, True))}
+
+
+def relight_cases() -> Iterator[Case]:
+    for layout, format in enumerate(LAYOUTS):
+        for colour, gains in enumerate(((4096, 4096, 4096), (4847, 4300, 3427), (3427, 3800, 4847), (0, 32767, 9000))):
+            args = {"layout": layout, "colour": colour, "gains": gains}
+            yield "lm_relight", "odd", args, {"planes": every_padded(planes_of(Size(33, 5), format, 3, True))}
+        for size in (Size(1, 1), Size(3, 5), WIDE):
+            args = {"layout": layout, "colour": size.width % 4, "gains": (4500, 4096, 3600)}
+            yield "lm_relight", str(size), args, {"planes": list(planes_of(size, format, 6, True))}
 
 
 def downscale_cases() -> Iterator[Case]:
@@ -364,16 +380,24 @@ def plate_cases() -> Iterator[Case]:
         for name, alpha in alphas(ODD).items():
             args = {"layout": layout, "reduce": 4, "sigma": 1.7}
             yield "lm_blur_plate", name, args, {"planes": planes, "alpha": [alpha]}
+            if layout == 0:
+                disc = {"layout": layout, "reduce": 4, "radius": 5.2}
+                yield "lm_bokeh_plate", name, disc, {"planes": planes, "alpha": [alpha]}
             if layout == 0 or name == "person":
                 yield "lm_foreground", name, args, {"planes": planes, "alpha": [alpha]}
         for reduce, sigma in ((2, 0.2), (2, 2.9), (8, 1.6), (16, 1.1), (4, 20.0)):
             args = {"layout": layout, "reduce": reduce, "sigma": sigma}
             yield "lm_blur_plate", "grid", args, {"planes": planes, "alpha": [person(27, 51)]}
+        for reduce, radius in ((2, 0.4), (4, 3.4), (8, 9.0), (16, 40.0)):
+            args = {"layout": layout, "reduce": reduce, "radius": radius}
+            yield "lm_bokeh_plate", "grid", args, {"planes": planes, "alpha": [person(27, 51)]}
         for size in (*TINY, WIDE):
             small = list(planes_of(size, format, 33, True))
             alpha = person(size.height, size.width)
             args = {"layout": layout, "reduce": 2 if size.width % 2 else 16, "sigma": 1.3}
             yield "lm_blur_plate", str(size), args, {"planes": small, "alpha": [alpha]}
+            disc = {"layout": layout, "reduce": 2, "radius": 2.6}
+            yield "lm_bokeh_plate", str(size), disc, {"planes": small, "alpha": [alpha]}
             yield "lm_foreground", str(size), args, {"planes": small, "alpha": [alpha]}
         for reduce in (2, 8):
             args = {"layout": layout, "reduce": reduce, "sigma": 0.8}
@@ -414,8 +438,17 @@ def composite_cases() -> Iterator[Case]:
             yield "lm_composite", str(small), {"layout": layout}, given
 
 
+def crop_cases() -> Iterator[Case]:
+    for left, top, side in ((0, 0, 32768), (32768, 32768, 32768), (9876, 12345, 50000), (0, 1, 65535), (0, 0, 65536)):
+        yield "lm_crop", "odd", {"window": (left, top, side)}, {"planes": [padded(noise(9, 25, 60))]}
+    for size in (*TINY, WIDE):
+        args = {"window": (20000, 7000, 40001)}
+        yield "lm_crop", str(size), args, {"planes": [noise(size.height, size.width, 61)]}
+
+
 def cases() -> Iterator[Case]:
     yield from colour_cases()
+    yield from relight_cases()
     yield from downscale_cases()
     yield from matte_cases()
     yield from people_cases()
@@ -423,6 +456,7 @@ def cases() -> Iterator[Case]:
     yield from room_cases()
     yield from plate_cases()
     yield from composite_cases()
+    yield from crop_cases()
 
 
 # --- the files ---------------------------------------------------------------------------------

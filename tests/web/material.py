@@ -15,6 +15,7 @@ import json
 import os
 import sys
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,8 @@ COMING_PX = (100, 200, 240, 240, 240, 240, 240, 120, 120, 120)
 """Height of somebody beside a person of 300 px, frame by frame: they come near and go away again."""
 ZONES = [[(0.1, 0.05), (0.55, 0.2), (0.5, 0.9), (0.15, 1)], [(0.6, 0), (1, 0), (1, 0.5)]]
 """What stays in one of the effects."""
+STEP_MS = 90
+"""Time from one picture to the next where a window follows somebody; a frame's unit of time is 1 ms."""
 STRIPE_PX = 8
 """Width of a stripe; pages/kit.js looks for it."""
 STRIPES = (20, 235)
@@ -181,6 +184,7 @@ def write_stills(folder: Path, clip: list[U8], pair: list[U8]) -> None:
         ({"type": "blur", "strength": 0.6}, Blur(0.6)),
         ({"type": "blur", "strength": 1}, Blur(1.0)),
         ({"type": "blur", "strength": 0.2, "softness": 1}, Blur(0.2, softness=1.0)),
+        ({"type": "blur", "bokeh": True}, Blur(0.6, bokeh=True)),
         ({"type": "blur", "who": "nearest"}, Blur(0.6, who="nearest")),
         (
             {"type": "color", "rgb": "#00b140", "zones": ZONES},
@@ -196,6 +200,8 @@ def write_stills(folder: Path, clip: list[U8], pair: list[U8]) -> None:
             {"type": "image", "src": "/material/plate.png", "lightWrap": 0.8, "despill": False},
             Image(background, light_wrap=0.8, despill=False),
         ),
+        ({"type": "image", "src": "/material/plate.png", "match": 1}, Image(background, match=1.0)),
+        ({"type": "color", "rgb": "#101418", "match": 0.7}, Color((16, 20, 24), match=0.7)),
         ({"type": "transparent"}, Transparent()),
         ({"type": "off"}, Off()),
     ]
@@ -208,6 +214,17 @@ def write_stills(folder: Path, clip: list[U8], pair: list[U8]) -> None:
                 out = session.process_frame(frame)
             planes = [*out.planes, *([out.alpha] if out.alpha is not None else [])]
             cases.append({"frame": name, "effect": effect, "planes": stored(planes)})
+    framed = []
+    for name in ("480p", "720p", "odd", "upright"):
+        for effect, painter in (
+            effects[0],
+            effects[4],
+            next(each for each in effects if each[0]["type"] == "transparent"),
+        ):
+            with Session(MODEL, painter, temporal=False, framing=True) as session:
+                out = session.process_frame(frames[name])
+            planes = [*out.planes, *([out.alpha] if out.alpha is not None else [])]
+            framed.append({"frame": name, "effect": effect, "planes": stored(planes)})
     rows: dict[str, tuple[dict[str, Any], Any, list[U8]]] = {
         "steadied": ({"type": "blur", "strength": 0.6}, Blur(0.6), [clip[at] for at in ROW]),
         "nearest": ({"type": "color", "rgb": "#00b140", "who": "nearest"}, Color(who="nearest"), pair),
@@ -226,6 +243,12 @@ def write_stills(folder: Path, clip: list[U8], pair: list[U8]) -> None:
                 frames[f"{name} {n}"] = frame = i420(rgb, ColorMatrix.BT601, ColorRange.LIMITED)
                 out = session.process_frame(frame)
                 streams[name]["frames"].append({"frame": f"{name} {n}", "planes": stored(out.planes)})
+    frames["nobody"] = i420(np.full_like(clip[0], 90), ColorMatrix.BT601, ColorRange.LIMITED)
+    followed = []
+    with Session(MODEL, Color((30, 60, 90)), framing=True) as session:
+        for n, name in enumerate(("nobody", *(f"steadied {n}" for n in range(len(ROW))), *["steadied 0"] * 6)):
+            out = session.process_frame(replace(frames[name], pts=n * STEP_MS))
+            followed.append({"frame": name, "planes": stored(out.planes)})
     inputs = {
         name: {
             "matrix": frame.matrix.value,
@@ -234,7 +257,14 @@ def write_stills(folder: Path, clip: list[U8], pair: list[U8]) -> None:
         }
         for name, frame in frames.items()
     }
-    known = {"frames": inputs, "cases": cases, "streams": streams}
+    known = {
+        "frames": inputs,
+        "cases": cases,
+        "streams": streams,
+        "framed": framed,
+        "followed": followed,
+        "stepMs": STEP_MS,
+    }
     (folder / "stills.json").write_text(json.dumps(known), encoding="utf-8")
     (folder / "stills.bin").write_bytes(bytes(blob))
 

@@ -38,6 +38,12 @@ for (const name of NAMES) {
       });
     }
 
+    test("auto-framing shows what Python's does, alone and over time", async () => {
+      const found = await page.evaluate(() => kit.framed());
+      assert.ok(found.length >= 20);
+      for (const { name, mean } of found) assert.ok(mean <= MOST, `${name}: ${mean.toFixed(2)} code values from Python`);
+    });
+
     for (const format of ["I420", "NV12"]) {
       test(`${format} frames come out as Python's Session gives them`, async () => {
         const found = await page.evaluate((format) => kit.stills(format), format);

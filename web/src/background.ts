@@ -54,7 +54,7 @@ export class Background extends EventTarget {
   /** See createBackground(). */
   static async open(options: Options): Promise<Background> {
     check(options);
-    const { effect = { type: "blur" }, model = "livematte", temporal = true, renderer = "auto", engine = "auto", governor = true } = options;
+    const { effect = { type: "blur" }, model = "livematte", temporal = true, framing = false, renderer = "auto", engine = "auto", governor = true } = options;
     const prepared = await prepare(effect);
     const room = options.room === undefined ? null : await prepareRoom(options.room);
     const assetBase = new URL(options.assetBase ?? new URL("./assets/", import.meta.url), document.baseURI).href.replace(/\/*$/, "/");
@@ -67,7 +67,7 @@ export class Background extends EventTarget {
     const background = new Background(worker, model);
     try {
       const transfer = [prepared.picture, room].filter((picture) => picture instanceof ImageBitmap);
-      await background.ask({ type: "open", assetBase, model, effect: prepared, room, temporal, renderer, engine, governor }, transfer);
+      await background.ask({ type: "open", assetBase, model, effect: prepared, room, temporal, framing: Boolean(framing), renderer, engine, governor }, transfer);
       background.pulse = window.setInterval(() => background.check(), 1000);
       background.startLoading();
       await background.playFilm(effect);

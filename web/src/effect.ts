@@ -21,17 +21,20 @@ const TYPES = ["blur", "image", "video", "color", "transparent", "off"];
 /** @throws LivematteError "option", "plate". */
 export async function prepare(effect: Effect): Promise<EffectMessage> {
   if (!TYPES.includes(effect?.type)) throw new LivematteError("option", `effect.type must be one of ${TYPES.join(", ")}; got ${String(effect?.type)}`);
-  const { type, who = "everyone", zones = [], softness = DEFAULTS.softness } = effect;
+  const { type, who = "everyone", zones = [], softness = DEFAULTS.softness, match = 0 } = effect;
   const picture = type === "image" || type === "video";
   const { lightWrap = picture ? DEFAULTS.pictureWrap : DEFAULTS.lightWrap, despill = type !== "blur" && type !== "off" } = effect;
   const strength = (type === "blur" ? effect.strength : undefined) ?? DEFAULTS.strength;
+  const bokeh = type === "blur" && Boolean(effect.bokeh);
   fraction("strength", strength, WEAKEST_BLUR);
   fraction("softness", softness, 0);
   fraction("lightWrap", lightWrap, 0);
+  fraction("match", match, 0);
+  if (match > 0 && !picture && type !== "color") throw new LivematteError("option", `match takes its light from a new background; ${type} has none`);
   if (who !== "everyone" && who !== "nearest") throw new LivematteError("option", `who must be "everyone" or "nearest", got ${String(who)}`);
   checkZones(zones);
   const rgb = type === "color" ? parseRgb(effect.rgb ?? GREEN) : GREEN;
-  const message: EffectMessage = { painting: { type, strength, rgb, lightWrap, despill: Boolean(despill), softness }, who, zones };
+  const message: EffectMessage = { painting: { type, strength, bokeh, rgb, lightWrap, despill: Boolean(despill), softness, match }, who, zones };
   if (type === "image") message.picture = await decode(effect.src, LARGEST_PICTURE_PX);
   return message;
 }

@@ -28,6 +28,7 @@ export type ToWorker =
       effect: EffectMessage;
       room: ImageBitmap | null; // without people
       temporal: boolean;
+      framing: boolean;
       renderer: RendererName | "auto";
       engine: EngineName | "auto";
       governor: boolean;

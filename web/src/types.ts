@@ -11,6 +11,8 @@ export interface Look {
   despill?: boolean;
   /** Width of the matte's edge, 0 (crisp) to 1 (as soft as the network leaves it). Default 0.3. */
   softness?: number;
+  /** How far the person's brightness and white balance follow the new background, 0-1. Only for image, video and color. Default 0. */
+  match?: number;
   /** Who stays: everyone, or only the people nearest the camera; others fade out. Default everyone. */
   who?: "everyone" | "nearest";
   /** Polygons of points x, y in parts of the upright picture, 0-1: only what is inside one of them stays. Default: everything. */
@@ -20,7 +22,7 @@ export interface Look {
 /** What the background becomes. `off` shows the camera as it is: nothing falls back to it. */
 export type Effect = Look &
   (
-    | { type: "blur"; /** 0.1-1, default 0.6 */ strength?: number }
+    | { type: "blur"; /** 0.1-1, default 0.6 */ strength?: number; /** Blur as a lens does: lamps become discs. Default false. */ bokeh?: boolean }
     | { type: "image"; src: string | URL | Blob }
     | { type: "video"; src: string | URL | Blob }
     | { type: "color"; /** `#rrggbb` or three numbers 0-255; default the green of chroma-key paint */ rgb?: string | readonly [number, number, number] }
@@ -44,6 +46,8 @@ export interface Options {
   room?: string | URL | Blob;
   /** Steady the matte over time. Default true. */
   temporal?: boolean;
+  /** Show the part of the output in which the people are, at its size; it follows them calmly. Default false. */
+  framing?: boolean;
   /** `auto` measures and decides; a name insists, even on a software rasteriser. */
   renderer?: RendererName | "auto";
   engine?: EngineName | "auto";

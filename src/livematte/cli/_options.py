@@ -74,9 +74,12 @@ class LookOptions:
     ] = None
     zone: Zones = None
 
+    framing: Annotated[bool, typer.Option("--framing", help="Keep the people in the middle, calmly.")] = False
+
     def given(self) -> dict[str, Any]:
         """The switches that were given, as keywords of an effect."""
-        look = {item.name: getattr(self, item.name) for item in fields(self) if getattr(self, item.name) is not None}
+        switches = {item.name: getattr(self, item.name) for item in fields(self) if item.name != "framing"}
+        look = {name: value for name, value in switches.items() if value is not None}
         return look | {"zones": zones_of(look.pop("zone", None))}
 
 

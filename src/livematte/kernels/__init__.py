@@ -8,6 +8,7 @@ out are new. Shapes are the caller's to check: this is inside the border.
 
 from __future__ import annotations
 
+import math
 import os
 from types import ModuleType
 
@@ -65,6 +66,18 @@ def planes_to_rgb(planes: Planes, format: PixelFormat, matrix: ColorMatrix, rang
 def luma(planes: Planes) -> U8:
     """Luma (h, w) uint8 of three RGB planes, full-range BT.601."""
     return backend().luma(planes)  # type: ignore[no-any-return]
+
+
+def relight(
+    planes: Planes,
+    format: PixelFormat,
+    matrix: ColorMatrix,
+    range: ColorRange,
+    gains: tuple[float, float, float],
+) -> Planes:
+    """Three planes with their R, G and B code values times `gains`, each below 8."""
+    red, green, blue = (round(4096 * gain) for gain in gains)
+    return backend().relight(planes, format, matrix, range, (red, green, blue))  # type: ignore[no-any-return]
 
 
 def downscale(plane: U8, size: Size) -> F32:
@@ -170,11 +183,36 @@ def cell_grid(sigma_px: float, cells: float = SMOOTH_CELLS) -> tuple[int, float]
     reduce = 2
     while reduce < 16 and sigma_px / (2 * reduce) >= cells:
         reduce *= 2
-    return reduce, min(max((sigma_px / reduce) ** 2 - 0.25, 0.04) ** 0.5, 20.0)
+    return reduce, _sigma_cells(sigma_px / reduce)
 
 
-def blur_plate(planes: Planes, format: PixelFormat, alpha: U8, sigma_px: float) -> Planes:
-    """The room without the person, blurred: three full planes of reduced size."""
+def _sigma_cells(sigma: float) -> float:
+    return min(math.sqrt(max(sigma**2 - 0.25, 0.04)), 20.0)
+
+
+DISC_CELLS = 4.6
+"""Sigma in cells of a disc: its radius, twice that, spans enough of them to look round."""
+
+DISC_GRID = 180
+"""Cells of the shorter side, or up to twice as many; half as many where the disc is large.
+Bright cells outshine others, so that their side is to be much the same part of a picture
+of any size."""
+
+
+def disc_grid(sigma_px: float, shorter_px: int) -> tuple[int, float]:
+    """Cells to blur in by a disc: side in pixels, and sigma in cells, half its radius."""
+    reduce = min(max(1 << (shorter_px // DISC_GRID).bit_length() >> 1, 2), 8)
+    if sigma_px / (2 * reduce) >= DISC_CELLS:
+        reduce *= 2
+    return reduce, _sigma_cells(sigma_px / reduce)
+
+
+def blur_plate(planes: Planes, format: PixelFormat, alpha: U8, sigma_px: float, bokeh: bool = False) -> Planes:
+    """The room without the person, blurred: three full planes of reduced size. `bokeh`
+    blurs by a disc of that standard deviation, in which lamps stay bright."""
+    if bokeh:
+        reduce, sigma = disc_grid(sigma_px, min(alpha.shape))
+        return backend().bokeh_plate(planes, format, alpha, reduce, 2 * sigma)  # type: ignore[no-any-return]
     reduce, sigma = cell_grid(sigma_px)
     return backend().blur_plate(planes, format, alpha, reduce, sigma)  # type: ignore[no-any-return]
 
@@ -188,6 +226,12 @@ def foreground(planes: Planes, format: PixelFormat, alpha: U8) -> Planes:
     """The person's estimated colour: the frame where alpha is 1, without room below."""
     reduce, sigma = cell_grid(RIM_OF_HEIGHT * min(alpha.shape), ROUGH_CELLS)
     return backend().foreground(planes, format, alpha, reduce, sigma)  # type: ignore[no-any-return]
+
+
+def crop(plane: U8, left: int, top: int, side: int) -> U8:
+    """A part of a plane, stretched to its size: `side` of each side from `left` and `top` on,
+    all of 65536; side at least 32768, and inside the plane."""
+    return backend().crop(plane, left, top, side)  # type: ignore[no-any-return]
 
 
 WRAP_OF_HEIGHT = 0.015

@@ -43,6 +43,7 @@ SIGNATURES: dict[str, tuple[Any, ...]] = {
     "lm_split_chroma": (_PLANE, _P, _P),
     "lm_halve": (_PLANE, _P),
     "lm_luma": (_PLANE, _P),
+    "lm_relight": (_PLANE, _I, _I, _I, _I, _I, ctypes.POINTER(_P), _P),
     "lm_downscale": (_PLANE, _P, _I, _I, _P),
     "lm_downscale_rgb": (_PLANE, _I, _I, _P, _I, _I, _I, _P, _P),
     "lm_gain": (_P, _I, _I, _P),
@@ -54,8 +55,10 @@ SIGNATURES: dict[str, tuple[Any, ...]] = {
     "lm_apply_guided": (_P, _P, _I, _I, _PLANE, _P, _P),
     "lm_upsample": (_P, _I, _I, _Out, _P),
     "lm_blur_plate": (_PLANE, _I, _P, _I, _F, _OUT, _P),
+    "lm_bokeh_plate": (_PLANE, _I, _P, _I, _F, _OUT, _P),
     "lm_foreground": (_PLANE, _I, _P, _I, _F, ctypes.POINTER(_P), _P),
     "lm_wrap_map": (_PLANE, _I, _P, _I, _I, _F, _F, _OUT, _P, _P),
+    "lm_crop": (_PLANE, _I, _I, _I, _P, _P),
     "lm_composite": (_PLANE, _I, _P, _PLANE, _PLANE, _PLANE, ctypes.POINTER(_P), _P),
 }
 
@@ -192,6 +195,17 @@ def luma(planes: Planes) -> U8:
     return out
 
 
+def relight(
+    planes: Planes, format: PixelFormat, matrix: ColorMatrix, range: ColorRange, gains: tuple[int, int, int]
+) -> Planes:
+    height, width = planes[0].shape
+    out = _like(planes)
+    _lib.lm_relight(
+        _planes(planes), LAYOUTS[format], _colour(matrix, range), *gains, _pointers(out), _work(width, height)
+    )
+    return out
+
+
 def downscale(plane: U8, size: Size) -> F32:
     out = _pool.empty((size.height, size.width), np.float32)
     work = _work(max(size.width, plane.shape[1]), max(size.height, plane.shape[0]))
@@ -282,12 +296,29 @@ def upsample(alpha: F32, size: Size) -> U8:
     return out
 
 
+def crop(plane: U8, left: int, top: int, side: int) -> U8:
+    height, width = plane.shape
+    out = _pool.empty(plane.shape)
+    _lib.lm_crop(ctypes.byref(_plane(plane)), left, top, side, _address(out), _work(width, height))
+    return out
+
+
 def blur_plate(planes: Planes, format: PixelFormat, alpha: U8, reduce: int, sigma: float) -> Planes:
     height, width = alpha.shape
     cells = (-(-height // reduce), -(-width // reduce))
     out: Planes = tuple(_pool.empty(cells, np.uint8) for _ in range(3))  # type: ignore[assignment]
     _lib.lm_blur_plate(
         _planes(planes), LAYOUTS[format], _address(alpha), reduce, sigma, _outs(out), _work(width, height)
+    )
+    return out
+
+
+def bokeh_plate(planes: Planes, format: PixelFormat, alpha: U8, reduce: int, radius: float) -> Planes:
+    height, width = alpha.shape
+    cells = (-(-height // reduce), -(-width // reduce))
+    out: Planes = tuple(_pool.empty(cells, np.uint8) for _ in range(3))  # type: ignore[assignment]
+    _lib.lm_bokeh_plate(
+        _planes(planes), LAYOUTS[format], _address(alpha), reduce, radius, _outs(out), _work(width, height)
     )
     return out
 

@@ -100,6 +100,44 @@ def luma(planes: Planes) -> U8:
     return ((77 * red + 150 * green + 29 * blue + 128) >> 8).astype(np.uint8)
 
 
+def relight(
+    planes: Planes, format: PixelFormat, matrix: ColorMatrix, range: ColorRange, gains: tuple[int, int, int]
+) -> Planes:
+    """R, G and B times gains in Q12."""
+    if format is PixelFormat.RGB:
+        return tuple(_byte((p.astype(np.int32) * g + 2048) >> 12) for p, g in zip(planes, gains, strict=True))
+    kr, kb = KR_KB[matrix]
+    black, luma_steps, chroma_steps = _steps(range)
+    kg = 1 - kr - kb
+    forward, back = luma_steps / 255 * 32768, chroma_steps / 255 * 32768
+    yr, yb = round(kr * forward), round(kb * forward)
+    ur, ub = round(-kr / (2 * (1 - kb)) * back), round(0.5 * back)
+    vb, vr = round(-kb / (2 * (1 - kr)) * back), round(0.5 * back)
+    rows = ((yr, round(forward) - yr - yb, yb), (ur, -ur - ub, ub), (vr, -vr - vb, vb))
+    level, chroma = round(255 / luma_steps * 16384), 255 / chroma_steps * 16384
+    rv, bu = round(2 * (1 - kr) * chroma), round(2 * (1 - kb) * chroma)
+    gu, gv = round(-2 * kb * (1 - kb) / kg * chroma), round(-2 * kr * (1 - kr) / kg * chroma)
+    columns = ((level,) * 3, (0, gu, bu), (rv, gv, 0))
+    m = [
+        [(sum(a * g * b for a, g, b in zip(row, gains, column, strict=True)) + (1 << 28)) >> 29 for column in columns]
+        for row in rows
+    ]
+    height, width = planes[0].shape
+    y, u, v = (p.astype(np.int32) for p in planes)
+    u, v = u - 128, v - 128
+    wide_u, wide_v, mean = u, v, y
+    if format is PixelFormat.I420:
+        wide_u, wide_v = (p.repeat(2, 0).repeat(2, 1)[:height, :width] for p in (u, v))
+        mean = (_sum_2x2(y) + 2) >> 2
+    luma = black + ((m[0][0] * (y - black) + m[0][1] * wide_u + m[0][2] * wide_v + 2048) >> 12)
+    rest = (128 + ((a * (mean - black) + b * u + c * v + 2048) >> 12) for a, b, c in m[1:])
+    return tuple(map(_byte, (luma, *rest)))
+
+
+def _byte(values: I32) -> U8:
+    return np.clip(values, 0, 255).astype(np.uint8)
+
+
 # --- downscale ----------------------------------------------------------------------------
 
 
@@ -148,6 +186,17 @@ def _positions(source: int, to: int) -> tuple[npt.NDArray[np.int64], npt.NDArray
     step = (source << 16) // to
     at = np.clip(step // 2 - 32768 + np.arange(to, dtype=np.int64) * step, 0, (source - 1) << 16)
     return at >> 16, at & 0xFFFF
+
+
+def crop(plane: U8, left: int, top: int, side: int) -> U8:
+    values = plane.astype(np.int64)
+    for axis, start in ((1, left), (0, top)):
+        n = plane.shape[axis]
+        at = np.clip(start * n + side // 2 - 32768 + np.arange(n, dtype=np.int64) * side, 0, (n - 1) << 16)
+        part = np.expand_dims((at & 0xFFFF) >> 8, 1 - axis)
+        after = np.minimum((at >> 16) + 1, n - 1)
+        values = (values.take(at >> 16, axis) * (256 - part) + values.take(after, axis) * part + 128) >> 8
+    return values.astype(np.uint8)
 
 
 def _stretch_u8(plane: U8, height: int, width: int) -> U8:
@@ -469,12 +518,17 @@ def _cell_sums(planes: Planes, format: PixelFormat, alpha: U8, person: bool, red
     return sums
 
 
-def _divide(sums: list[F32], reduce: int, sigma: float) -> tuple[Planes, bool]:
+def _blurred(sums: list[F32], reduce: int, sigma: float) -> tuple[Planes, bool]:
+    return _divide(sums, [_gauss(s, sigma) for s in sums], 15 * reduce * reduce)
+
+
+def _divide(sums: list[F32], blurred: list[F32], full: int) -> tuple[Planes, bool]:
+    """Colours from blurred sums; `full` is the weight of a cell wholly on its side."""
     totals = [float(s.sum(dtype=np.float64)) for s in sums]
-    *blurred, weight = (_gauss(s, sigma) for s in sums)
-    faint = f32(1 / 1024) * f32(15 * reduce * reduce)
+    weight = blurred[3]
+    faint = f32(1 / 1024) * f32(full)
     planes = []
-    for plane, total in zip(blurred, totals[:3], strict=True):
+    for plane, total in zip(blurred[:3], totals[:3], strict=True):
         mean = f32(total / totals[3]) if totals[3] > 0 else f32(128)
         planes.append(_to_bytes((plane + faint * mean) / (weight + faint)))
     return tuple(planes), totals[3] > 0
@@ -485,12 +539,67 @@ def _to_bytes(values: F32) -> U8:
 
 
 def blur_plate(planes: Planes, format: PixelFormat, alpha: U8, reduce: int, sigma: float) -> Planes:
-    return _divide(_cell_sums(planes, format, alpha, False, reduce), reduce, sigma)[0]
+    return _blurred(_cell_sums(planes, format, alpha, False, reduce), reduce, sigma)[0]
+
+
+FULL, GLARE, LARGEST_DISC = 32, 31, 32
+DULL, WHITE = 150, 235
+
+
+def bokeh_plate(planes: Planes, format: PixelFormat, alpha: U8, reduce: int, radius: float) -> Planes:
+    sums = _outshine(_cell_sums(planes, format, alpha, False, reduce), format, reduce)
+    spans = _chords(min(radius, LARGEST_DISC))
+    return _divide(sums, [_disc_mean(s, spans) for s in sums], FULL)[0]
+
+
+def _outshine(sums: list[F32], format: PixelFormat, reduce: int) -> list[F32]:
+    """Sums as small whole numbers: weight x mean colour, and the weight, in which bright cells count more."""
+    weight = sums[3]
+    each = np.divide(f32(1), weight, out=np.zeros_like(weight), where=weight > 0)
+    colours = [s * each for s in sums[:3]]
+    light = colours[0]
+    if format is PixelFormat.RGB:
+        light = ((f32(77) * colours[0] + f32(150) * colours[1]) + f32(29) * colours[2]) * f32(1 / 256)
+    bright = np.clip((light - f32(DULL)) * (f32(1) / f32(WHITE - DULL)), f32(0), f32(1))
+    weight = weight * (f32(FULL) / f32(15 * reduce * reduce)) * (f32(1) + f32(GLARE) * (bright * bright))
+    weight = np.floor(weight + f32(0.5))
+    return [*(np.floor(weight * c + f32(0.5)) for c in colours), weight]
+
+
+def _chords(radius: float) -> list[int]:
+    """Half of a disc's chord through each row of cells from the middle down, in halves of a cell."""
+    halves: list[int] = []
+    for y in range(LARGEST_DISC + 1):
+        at = f32(y) + np.array((-3, -1, 1, 3), f32) * f32(0.125)
+        chords = np.sqrt(np.maximum(f32(radius) * f32(radius) - at * at, f32(0)))
+        total = f32(0)
+        for chord in chords:
+            total = f32(total + chord)
+        half = max(int(total * f32(0.5) + f32(0.5)), int(y == 0))
+        if not half:
+            break
+        halves.append(half)
+    return halves
+
+
+def _disc_mean(plane: F32, halves: list[int]) -> F32:
+    height, width = plane.shape
+    rows, pad = len(halves) - 1, halves[0] // 2 + 2
+    wide = np.pad(plane.astype(np.int64), ((rows, rows), (pad, pad)), "edge")
+    until = np.zeros((wide.shape[0], 2 * wide.shape[1] + 1), np.int64)  # running sums, in halves of a cell
+    until[:, 1:] = wide.repeat(2, 1).cumsum(1)
+    total = np.zeros((height, width), np.int64)
+    for y in range(-rows, rows + 1):
+        middle = 2 * (np.arange(width) + pad) + 1
+        row = until[rows + y : rows + y + height]
+        total += row[:, middle + halves[abs(y)]] - row[:, middle - halves[abs(y)]]
+    area = 2 * halves[0] + 4 * sum(halves[1:])
+    return total.astype(f32) * (f32(1) / f32(area))
 
 
 def foreground(planes: Planes, format: PixelFormat, alpha: U8, reduce: int, sigma: float) -> Planes:
-    room, _ = _divide(_cell_sums(planes, format, alpha, False, reduce), reduce, sigma)
-    person, anybody = _divide(_cell_sums(planes, format, alpha, True, reduce), reduce, sigma)
+    room, _ = _blurred(_cell_sums(planes, format, alpha, False, reduce), reduce, sigma)
+    person, anybody = _blurred(_cell_sums(planes, format, alpha, True, reduce), reduce, sigma)
     if not anybody:
         return tuple(p.copy() for p in planes)
     out = []

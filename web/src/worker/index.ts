@@ -51,7 +51,7 @@ class Host {
       rung: (change: Stats["rungs"][number]) => tell({ type: "rung", change }),
       error: tellError,
     };
-    const pipeline = new Pipeline(stages, new SmallKernels(small), told, opened_ms, { governor: options.governor, fps: DEFAULT_FPS });
+    const pipeline = new Pipeline(stages, new SmallKernels(small), told, opened_ms, { governor: options.governor, fps: DEFAULT_FPS, framing: options.framing });
     const host = new Host(options, pipeline, options.model, engine);
     host.rendererWhy = why;
     host.fallback = async () => new CpuRenderer(await Kernels.open(module));
@@ -72,7 +72,9 @@ class Host {
   }
 
   setEffect(effect: EffectMessage): void {
-    const { stages } = this.pipeline;
+    const { plate, stages } = this.pipeline;
+    plate.exchange(effect.painting.type === "color" ? effect.painting.rgb : null);
+    if (effect.picture && effect.painting.match > 0) plate.see(effect.picture, performance.now());
     stages.renderer.setBackdrop(effect.picture ?? null);
     stages.painting = effect.painting;
     stages.wishes = { ...stages.wishes, who: effect.who, zones: effect.zones };
@@ -81,6 +83,13 @@ class Host {
   setRoom(picture: ImageBitmap | null): void {
     const { stages } = this.pipeline;
     stages.wishes = { ...stages.wishes, room: picture && new Room(picture) };
+  }
+
+  /** The next frame of a film behind the person. */
+  setBackdrop(frame: VideoFrame): void {
+    const { plate, stages } = this.pipeline;
+    if (stages.painting.match > 0) plate.see(frame, performance.now());
+    stages.renderer.setBackdrop(frame);
   }
 
   start(message: Extract<ToWorker, { type: "start" }>): MediaStreamTrack | undefined {
@@ -214,7 +223,7 @@ self.addEventListener("message", ({ data }: MessageEvent<ToWorker>) => {
         tell({ type: "picture", id: data.id, frame }, [frame]);
       });
     case "backdrop":
-      return void (host ? host.pipeline.stages.renderer.setBackdrop(data.frame) : data.frame.close());
+      return void (host ? host.setBackdrop(data.frame) : data.frame.close());
     case "effect":
       return void answer(data.id, async () => opened().setEffect(data.effect));
     case "room":
