@@ -82,6 +82,8 @@ for (const name of NAMES) {
         { type: "video", src: "/material/person.webm" },
         { type: "transparent" },
         { type: "blur", strength: 1, who: "nearest", lightWrap: 0.5, despill: true, softness: 0.8 },
+        { type: "blur", bokeh: true },
+        { type: "color", rgb: "#203040", match: 1 },
       ];
       await page.evaluate(async (room) => (await kit.start(room, { effect: { type: "blur" } }, { width: 640, height: 360 }), kit.ready()), room);
       for (const effect of [...effects, ...effects.reverse()]) {
@@ -173,7 +175,7 @@ for (const name of NAMES) {
           }
         };
         const background = await kit.createBackground();
-        const effects = [{ type: "melt" }, { type: "blur", strength: 7 }, { type: "color", rgb: "red" }, { type: "image" }, { type: "image", src: "/missing.png" }, { type: "blur", who: "me" }, { type: "blur", zones: [[[0, 0], [1, 1]]] }, { type: "blur", zones: [[[0, 0], [1, 0], [1, 1.1]]] }, { type: "blur", zones: "all" }, null];
+        const effects = [{ type: "melt" }, { type: "blur", strength: 7 }, { type: "color", rgb: "red" }, { type: "image" }, { type: "image", src: "/missing.png" }, { type: "blur", who: "me" }, { type: "blur", zones: [[[0, 0], [1, 1]]] }, { type: "blur", zones: [[[0, 0], [1, 0], [1, 1.1]]] }, { type: "blur", zones: "all" }, { type: "blur", match: 0.5 }, { type: "color", match: 2 }, null];
         const found = [];
         for (const effect of effects) found.push(await said(() => background.setEffect(effect)));
         found.push(await said(() => background.process(null)), await said(() => kit.createBackground({ renderer: "vulkan" })), await said(() => kit.createBackground({ assetBase: "/nowhere/" })));
@@ -182,7 +184,7 @@ for (const name of NAMES) {
         found.push(await said(() => background.setEffect({ type: "blur" })));
         return found;
       });
-      assert.deepEqual(codes, [...["option", "option", "option", "option", "plate", "option", "option", "option", "option", "option", "track", "option", "worker", "stopped"].map((code) => `LivematteError ${code}`)]);
+      assert.deepEqual(codes, [...["option", "option", "option", "option", "plate", "option", "option", "option", "option", "option", "option", "option", "track", "option", "worker", "stopped"].map((code) => `LivematteError ${code}`)]);
     });
 
     test("a picture of the empty room: one of another shape is said once and not used, one that cannot be read is refused", async () => {

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from livematte import kernels
-from livematte._frame import Frame, Size
+from livematte._frame import U8, Frame, Size
 from livematte._matte import Matte
 from livematte._stages import State
 
@@ -46,10 +46,14 @@ class Adapted:
 
     Args:
         gains: logarithms of the gains of linear R, G and B.
+        plate: first plane of the plate, by which a still picture is known again.
+        plate_light: mean linear R, G and B of the plate.
         time_s: of the frame they were made for.
     """
 
     gains: npt.NDArray[np.float64]
+    plate: U8
+    plate_light: npt.NDArray[np.float64]
     time_s: float
 
 
@@ -71,8 +75,9 @@ def match_light(frame: Frame, plate: Frame, matte: Matte, amount: float, state: 
     alpha = kernels.downscale(matte.alpha, GRID)
     if alpha.mean() < FEWEST * 255:
         return matte, state
-    person = _light(frame, alpha)
-    wanted = _gains(person, _light(plate, np.ones_like(alpha)), amount)
+    known = state is not None and state.plate is plate.planes[0]
+    plate_light = state.plate_light if known else _light(plate, np.ones_like(alpha))
+    wanted = _gains(_light(frame, alpha), plate_light, amount)
     gains = wanted
     if state is not None:
         step_s = min(max(frame.time_s - state.time_s, 0.0), LONGEST_STEP_S)
@@ -80,7 +85,7 @@ def match_light(frame: Frame, plate: Frame, matte: Matte, amount: float, state: 
     red, green, blue = np.exp(gains / 2).tolist()  # of code values: roots of those of light
     own = frame.planes if matte.foreground is None else matte.foreground
     planes = kernels.relight(own, frame.format, frame.matrix, frame.range, (red, green, blue))
-    return replace(matte, foreground=planes), Adapted(gains, frame.time_s)
+    return replace(matte, foreground=planes), Adapted(gains, plate.planes[0], plate_light, frame.time_s)
 
 
 def _light(frame: Frame, weight: Any) -> npt.NDArray[np.float64]:
