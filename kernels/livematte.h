@@ -71,12 +71,23 @@ LM_API void lm_downscale_rgb(const lm_plane *p, i32 layout, i32 colour, float *o
 
 /* matte.c */
 LM_API void lm_temporal(const float *alpha, const float *before, float *out, i32 n);
-LM_API void lm_keep_largest(const float *alpha, float *out, i32 w, i32 h, float smallest_part, void *scratch);
 LM_API void lm_guided(const float *guide, const float *alpha, i32 w, i32 h, i32 radius, float epsilon, float gain,
                       i16 *slope, i16 *offset, void *scratch);
 LM_API void lm_apply_guided(const i16 *slope, const i16 *offset, i32 w, i32 h, const lm_plane *luma, u8 *alpha,
                             void *scratch);
 LM_API void lm_upsample(const float *alpha, i32 w, i32 h, lm_out out, void *scratch);
+
+/* people.c */
+LM_API void lm_who_stays(const float *alpha, const float *of_before, const float *shown_before, i32 w, i32 h,
+                         float step, float leave, float enter, float *out, float *of, float *shown, void *scratch);
+LM_API void lm_zone(const float *corners, i32 count, i32 w, i32 h, float inset, float soft, float *out, void *scratch);
+
+/* room.c */
+LM_API void lm_room(const float *rgb, const float *room, const float *alpha, i32 w, i32 h, float before, float step,
+                    float *out, float *weight, void *scratch);
+
+/* light.c */
+LM_API void lm_gain(const float *rgb, i32 n, i32 planar, float *gain);
 
 /* blur.c */
 LM_API void lm_blur_plate(const lm_plane *p, i32 layout, const u8 *alpha, i32 reduce, float sigma, const lm_out *out,

@@ -17,44 +17,6 @@ void lm_temporal(const float *restrict alpha, const float *restrict before, floa
   }
 }
 
-/* A part is a 4-connected set of alpha above FAINT; its size counts alpha, so that faint
- * ghosts weigh little. */
-static const float FAINT = 0.1f;
-
-void lm_keep_largest(const float *alpha, float *out, i32 w, i32 h, float smallest_part, void *scratch) {
-  u8 *free = scratch;
-  i32 n = w * h, parts = 0;
-  i32 *label = lm_take(&free, (size_t)n * sizeof(i32));
-  i32 *stack = lm_take(&free, (size_t)n * sizeof(i32));
-  float *size = lm_take(&free, (size_t)(n / 2 + 2) * sizeof(float)); /* no two parts touch */
-  float largest = 0.0f;
-  for (i32 i = 0; i < n; i++) label[i] = -1;
-  for (i32 seed = 0; seed < n; seed++) {
-    if (label[seed] >= 0 || !(alpha[seed] > FAINT)) continue;
-    i32 top = 0;
-    float sum = 0.0f;
-    label[seed] = parts;
-    stack[top++] = seed;
-    while (top) {
-      i32 i = stack[--top], x = i % w, y = i / w;
-      sum += alpha[i];
-      const i32 near[4] = {x > 0 ? i - 1 : -1, x + 1 < w ? i + 1 : -1, y > 0 ? i - w : -1, y + 1 < h ? i + w : -1};
-      for (i32 k = 0; k < 4; k++) {
-        i32 j = near[k];
-        if (j < 0 || label[j] >= 0 || !(alpha[j] > FAINT)) continue;
-        label[j] = parts;
-        stack[top++] = j;
-      }
-    }
-    size[parts++] = sum;
-    if (sum > largest) largest = sum;
-  }
-  for (i32 i = 0; i < n; i++) {
-    float share = label[i] < 0 ? largest : size[label[i]];
-    out[i] = share >= smallest_part * largest ? alpha[i] : 0.0f;
-  }
-}
-
 enum { MAX_RADIUS = 16 };
 
 /* Sum of n neighbours, left to right; n is known where this is inlined. */

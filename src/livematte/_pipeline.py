@@ -35,7 +35,7 @@ class Stages:
 
     Args:
         framing: show the part of the output in which the people are, at its size.
-        memory: whether the segmenter is told of the frame before; without, every frame stands alone.
+        memory: whether segmenter and refiners are told of the frame before; without, every frame stands alone.
     """
 
     segmenter: Segmenter
@@ -69,7 +69,8 @@ def estimate(stages: Stages, frame: Frame, state: StreamState, stats: Stats) -> 
     with stats.stage("refine"):
         state.refiners = state.refiners or [None] * len(stages.refiners)
         for index, refiner in enumerate(stages.refiners):
-            matte, state.refiners[index] = refiner.refine(frame, matte, state.refiners[index])
+            matte, kept = refiner.refine(frame, matte, state.refiners[index])
+            state.refiners[index] = kept if stages.memory else None
     return matte
 
 

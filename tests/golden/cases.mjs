@@ -161,10 +161,22 @@ class Call {
         const planes = this.planes("planes");
         return lm.lm_downscale_rgb(planes, layout, colour, outputs[0], toW, toH, args.planar, outputs[1], scratch);
       }
+      case "lm_gain":
+        return lm.lm_gain(this.plain("rgb"), (w * h) / 3, args.planar, outputs[0]);
       case "lm_temporal":
         return lm.lm_temporal(this.plain("alpha"), this.plain("before"), outputs[0], w * h);
-      case "lm_keep_largest":
-        return lm.lm_keep_largest(this.plain("alpha"), outputs[0], w, h, args.smallest_part, this.scratch(2 * w, 2 * h));
+      case "lm_who_stays": {
+        const before = (given.before ?? [null, null]).map((array) => this.places.get(array) ?? 0);
+        return lm.lm_who_stays(this.plain("alpha"), ...before, w, h, args.step, args.leave, args.enter, ...outputs, this.scratch(2 * w, 2 * h));
+      }
+      case "lm_zone":
+        return lm.lm_zone(this.plain("corners"), h, toW, toH, args.inset, args.soft, outputs[0], this.scratch(2 * toW, 2 * toH));
+      case "lm_room": {
+        const [alpha] = given.alpha;
+        const size = [width(alpha), height(alpha)];
+        const scratch = this.scratch(2 * size[0], 2 * size[1]);
+        return lm.lm_room(this.plain("rgb"), this.plain("room"), this.plain("alpha"), ...size, args.before, args.step, ...outputs, scratch);
+      }
       case "lm_guided": {
         const { radius, epsilon, gain } = args;
         const scratch = this.scratch(2 * w, 2 * h);

@@ -68,10 +68,21 @@ def call(backend: Any, kernel: str, args: dict[str, Any], given: Given) -> list[
     if kernel == "lm_downscale_rgb":
         rgb, luma = backend.downscale_rgb(planes, layout, *colour, size, bool(args["planar"]))
         return [rgb.reshape(-1, size.width if args["planar"] else 3 * size.width), luma]
+    if kernel == "lm_gain":
+        height, width = given["rgb"][0].shape
+        shape = (3, height // 3, width) if args["planar"] else (height, width // 3, 3)
+        return [backend.gain(given["rgb"][0].reshape(shape), bool(args["planar"]))]
     if kernel == "lm_temporal":
         return [backend.temporal(alpha, given["before"][0])]
-    if kernel == "lm_keep_largest":
-        return [backend.keep_largest(alpha, args["smallest_part"])]
+    if kernel == "lm_who_stays":
+        before = tuple(given["before"]) if "before" in given else None
+        return list(backend.who_stays(alpha, before, args["step"], args["leave"], args["enter"]))
+    if kernel == "lm_zone":
+        return [backend.zone(given["corners"][0], size, args["inset"], args["soft"])]
+    if kernel == "lm_room":
+        height, width = alpha.shape
+        rgb, room = (given[name][0].reshape(height, width, 3) for name in ("rgb", "room"))
+        return list(backend.room(rgb, room, alpha, args["before"], args["step"]))
     if kernel == "lm_guided":
         return list(backend.guided(given["guide"][0], alpha, args["radius"], args["epsilon"], args["gain"]))
     if kernel == "lm_apply_guided":
@@ -231,15 +242,6 @@ def matte_cases() -> Iterator[Case]:
     yield "lm_temporal", "moving, nearly still, still", {}, {"alpha": [alpha], "before": [before]}
     yield "lm_temporal", "one pixel", {}, {"alpha": [alpha[:1, :1].copy()], "before": [before[:1, :1].copy()]}
 
-    islands = np.where(noise(12, 20, 14) > 150, unit(noise(12, 20, 15)), np.float32(0)).astype(np.float32)
-    checks = (np.indices((7, 9)).sum(0) % 2).astype(np.float32)
-    two = np.zeros((12, 20), np.float32)
-    two[2:10, 2:8], two[3:9, 12:17], two[0, 19] = 1.0, 0.75, 0.09
-    for name, part in (("islands", islands), ("checks", checks), ("two people", two), ("nobody", np.zeros_like(two))):
-        for share in (0.0, 0.35, 1.0):
-            yield "lm_keep_largest", name, {"smallest_part": share}, {"alpha": [part]}
-    yield "lm_keep_largest", "one pixel", {"smallest_part": 0.35}, {"alpha": [np.full((1, 1), 0.5, np.float32)]}
-
     guide, soft = picture(18, 30, 16).astype(np.float32), unit(person(18, 30))
     for radius, gain in ((1, 1.0), (2, 2.25), (3, 3.5), (4, 1.5), (16, 1.0)):
         args = {"radius": radius, "epsilon": 1e-3, "gain": gain}
@@ -274,6 +276,92 @@ def matte_cases() -> Iterator[Case]:
         yield "lm_upsample", str(size), {"size": size}, {"alpha": [soft]}
     yield "lm_upsample", "from one pixel", {"size": Size(9, 4)}, {"alpha": [np.full((1, 1), 0.3, np.float32)]}
     yield "lm_upsample", "far", {"size": WIDE}, {"alpha": [unit(noise(2, 2, 25))]}
+
+
+def people_cases() -> Iterator[Case]:
+    islands = np.where(noise(9, 13, 14) > 150, unit(noise(9, 13, 15)), np.float32(0)).astype(np.float32)
+    checks = (np.indices((5, 7)).sum(0) % 2).astype(np.float32)
+    two = np.zeros((12, 20), np.float32)
+    two[2:10, 2:8], two[3:9, 12:17], two[1:11, 11], two[0, 19] = 1.0, 0.75, 0.05, 0.09
+    joined, alone, nobody = two.copy(), two.copy(), np.zeros_like(two)
+    joined[5:7, 8:12], alone[:, 9:] = 0.5, 0
+    moved, far = np.roll(two, 3, 1), np.roll(two, 9, 1)
+    sick = np.where(islands > 0.9, np.float32(np.nan), islands).astype(np.float32)
+    limits = {"step": 0.125, "leave": 0.5, "enter": 0.75}
+
+    pixel = np.full((1, 1), 0.5, np.float32)
+    for name, alpha in (("islands", islands), ("NaN", sick)):
+        yield "lm_who_stays", name, {"step": 1.0, "leave": 0.3, "enter": 0.4}, {"alpha": [alpha]}
+    yield "lm_who_stays", "one pixel", limits, {"alpha": [pixel]}
+    for name, clip in (
+        ("comes and moves", (alone, two, moved, far)),
+        ("comes beside a smaller one", (two - alone, two)),
+        ("touches and parts", (two, joined, two)),
+        ("disappears for a frame", (two, nobody, two)),
+        ("islands after islands", (islands, np.roll(islands, 1, 0))),
+        ("checks after checks", (checks, 1 - checks, np.ones_like(checks))),
+    ):
+        before = None
+        for index, alpha in enumerate(clip):
+            given = {"alpha": [alpha], **({} if before is None else {"before": list(before)})}
+            yield "lm_who_stays", f"{name}, frame {index}", limits, given
+            before = reference.who_stays(alpha, before, *limits.values())[1:]
+
+    star = [(0.5, 0.05), (0.2, 0.95), (0.95, 0.35), (0.05, 0.35), (0.8, 0.95)]
+    for name, corners in (
+        ("left half, along the border", [(0, 0), (0.5, 0), (0.5, 1), (0, 1)]),
+        ("whole picture", [(0, 0), (1, 0), (1, 1), (0, 1)]),
+        ("star", star),
+        ("double point", [(0.1, 0.1), (0.1, 0.1), (0.9, 0.2), (0.4, 0.9)]),
+        ("a line", [(0.1, 0.1), (0.9, 0.9), (0.5, 0.5)]),
+        ("many corners", [(k % 7 / 8 + 0.05, k % 11 / 12 + 0.05) for k in range(64)]),
+    ):
+        for size in (Size(1, 1), Size(9, 13)):
+            args = {"size": size, "inset": 1.0, "soft": 2.0}
+            yield "lm_zone", f"{name} {size}", args, {"corners": [np.array(corners, np.float32)]}
+
+
+def light_cases() -> Iterator[Case]:
+    for about, rgb in (
+        ("ramp", unit(picture(6, 33, 70))),
+        ("dark", unit(noise(6, 33, 71)) * np.float32(0.4)),
+        ("darkest", unit(noise(3, 33, 72)) * np.float32(0.02)),
+        ("black but for a lamp", np.where(np.arange(99).reshape(3, 33) < 6, np.float32(1), np.float32(0))),
+        ("white", np.ones((3, 3), np.float32)),
+    ):
+        for planar in (0, 1):
+            yield "lm_gain", about, {"planar": planar}, {"rgb": [rgb]}
+
+
+def room_cases() -> Iterator[Case]:
+    height, width = 13, 17
+    room = unit(np.dstack([picture(height, width, 60 + k) for k in range(3)]).reshape(height, 3 * width))
+    body = unit(person(height, width))
+    unsure = np.clip(body * np.float32(0.9) + unit(noise(height, width, 63)) * np.float32(0.3), 0, 1).astype(np.float32)
+    unsure[body == 0] *= np.float32(0.1)
+    unsure[0, 0] = np.nan
+    light = room * np.float32(0.75) + np.float32(0.05)
+    shown = np.repeat(body, 3, 1)
+    frame = light + shown * (unit(noise(height, 3 * width, 64)) - light)
+    moved = np.roll(frame, 9, 1)
+    for name, rgb, before in (
+        ("first", frame, -1.0),
+        ("rising", frame, 0.5),
+        ("off, and still", frame, 0.0),
+        ("moved", moved, 1.0),
+        ("moved a little, and off", np.where(shown > 0, frame, frame * np.float32(0.5) + moved * np.float32(0.5)), 0.0),
+    ):
+        given = {"rgb": [rgb.astype(np.float32)], "room": [room], "alpha": [unsure]}
+        yield "lm_room", name, {"before": before, "step": 0.125}, given
+    plain = np.full((height, 3 * width), 0.5, np.float32)
+    yield "lm_room", "plain wall", {"before": 1.0, "step": 1.0}, {"rgb": [frame], "room": [plain], "alpha": [unsure]}
+    for name, alpha in (("all person", 1.0), ("nobody", 0.0)):
+        given = {"rgb": [room], "room": [room], "alpha": [np.full((height, width), alpha, np.float32)]}
+        yield "lm_room", name, {"before": -1.0, "step": 1.0}, given
+    one, other = room[:1, :3].copy(), room[1:2, :3].copy()
+    for value in (0.0, 0.5):
+        given = {"rgb": [one], "room": [other], "alpha": [np.full((1, 1), value, np.float32)]}
+        yield "lm_room", "one pixel", {"before": -1.0, "step": 1.0}, given
 
 
 def alphas(size: Size) -> dict[str, npt.NDArray[np.uint8]]:
@@ -363,6 +451,9 @@ def cases() -> Iterator[Case]:
     yield from relight_cases()
     yield from downscale_cases()
     yield from matte_cases()
+    yield from people_cases()
+    yield from light_cases()
+    yield from room_cases()
     yield from plate_cases()
     yield from composite_cases()
     yield from crop_cases()

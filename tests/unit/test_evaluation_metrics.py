@@ -173,6 +173,104 @@ def test_flicker_counts_where_the_picture_stands_still() -> None:
     assert (total, count) == (pytest.approx(5.0), 50)
 
 
+def trail(alphas: list[np.ndarray], truths: list[np.ndarray]) -> float | None:
+    """Trailing of a clip; None where no edge moved."""
+    total, length, seen = 0.0, 0, None
+    for alpha, truth in zip(alphas, truths, strict=True):
+        seen = metrics.uncovered(truth, seen)
+        behind, edge_px = metrics.trailing(alpha, truth, seen)
+        total, length = total + behind, length + edge_px
+    return total / length if length else None
+
+
+def walls(speed: int, frames: int = 8) -> list[np.ndarray]:
+    """The person's edge goes left, and rests at last for as long as pixels are watched."""
+    moving = [wall(300 - speed * index) for index in range(frames)]
+    return moving + moving[-1:] * metrics.TRAIL_FRAMES
+
+
+def late(truths: list[np.ndarray], frames: int) -> list[np.ndarray]:
+    return truths[:1] * frames + truths[: len(truths) - frames]
+
+
+@pytest.mark.parametrize("speed", [1, 2, 7, 20])
+@pytest.mark.parametrize("frames", [0, 1, 3, 6])
+def test_trailing_of_a_late_matte_is_its_speed_times_its_delay(speed: int, frames: int) -> None:
+    truths = walls(speed)
+    assert trail(late(truths, frames), truths) == pytest.approx(speed * frames)
+
+
+def test_trailing_of_one_step_is_its_length_times_the_delay() -> None:
+    truths = [wall(200)] * 3 + [wall(188)] * 12
+    assert trail(late(truths, 2), truths) == pytest.approx(24)
+
+
+def test_trailing_of_a_moving_average_is_its_geometric_series() -> None:
+    truths, keep = walls(5), np.float32(0.6)
+    alphas = truths[:1]
+    for truth in truths[1:]:
+        alphas.append(keep * alphas[-1] + (1 - keep) * truth)
+    expected = 5 * sum(0.6**index for index in range(1, metrics.TRAIL_FRAMES + 1))
+    assert trail(alphas, truths) == pytest.approx(expected, rel=1e-5)
+
+
+def test_trailing_sees_only_what_is_left_behind() -> None:
+    truths = walls(4)
+    nothing = np.zeros_like(truths[0])
+    assert trail([nothing] * len(truths), truths) == 0
+    # too wide on the person's other side, where nobody was, and too low where the person is
+    strip = [truth - wall(150) * np.float32(0.5) for truth in (square(250 - 4 * i) for i in range(8))]
+    moved = [square(250 - 4 * index) for index in range(8)]
+    ahead = [np.maximum(now, square(246 - 4 * index)) for index, now in enumerate(moved)]
+    assert trail(ahead, moved) == 0
+    assert trail(strip, moved) == 0
+    behind = [np.maximum(now, square(254 - 4 * index)) for index, now in enumerate(moved)]
+    # the ends of the edge, which lie in the strip that was left, are part of its length
+    assert trail(behind, moved) == pytest.approx(4 * 80 / (80 + 2 * 4 + 1))
+
+
+def test_trailing_forgets_what_stays_too_long() -> None:
+    truths = [wall(200)] * 3 + [wall(190)] * 30
+    assert trail([wall(200)] * 33, truths) == pytest.approx(10 * metrics.TRAIL_FRAMES)
+
+
+def test_trailing_ends_where_the_person_comes_back() -> None:
+    truths = [wall(200)] * 3 + [wall(190)] * 2 + [wall(200)] * 8
+    assert trail([wall(200)] * 13, truths) == pytest.approx(20)
+
+
+def test_trailing_of_soft_edges_is_that_of_hard_ones() -> None:
+    ramp = [np.clip((wall(0) + 300 - 6 * index - np.arange(WIDTH)) / 3 + 0.5, 0, 1) for index in range(8)]
+    truths = [edge.astype(np.float32) for edge in ramp + ramp[-1:] * metrics.TRAIL_FRAMES]
+    assert trail(late(truths, 2), truths) == pytest.approx(12, rel=0.15)
+    assert trail(truths, truths) == 0
+
+
+def test_trailing_needs_an_edge_that_moves() -> None:
+    assert trail([wall(210)] * 9, [wall(200)] * 9) is None
+    # what was never surely person leaves nothing behind
+    assert trail([wall(210)] * 9, [wall(200 - 5 * index) * np.float32(0.9) for index in range(9)]) is None
+
+
+def test_trailing_refuses_another_size() -> None:
+    seen = metrics.uncovered(square())
+    with pytest.raises(FrameError, match="of one size"):
+        metrics.trailing(square()[:-1], square(), seen)
+
+
+def test_rim_is_the_halo_along_the_edge_alone() -> None:
+    truth = wall(200)
+    truth[:, 199] = 0.5
+    true = np.full((HEIGHT, WIDTH, 3), 100, np.uint8)
+    shown = true.copy()
+    shown[:, 203:205] = 87  # two of the 13 columns that lie around the edge
+    assert metrics.rim(true, true, truth) == 0
+    assert metrics.rim(shown, true, truth) == pytest.approx(13 * 2 / 13)
+    shown[:, 250:] = 0
+    assert metrics.rim(shown, true, truth) == pytest.approx(13 * 2 / 13)
+    assert metrics.rim(shown, true, wall(400)) == 0
+
+
 @pytest.mark.parametrize("metric", [metrics.iou, metrics.boundary_f, metrics.mad, metrics.grad, metrics.conn])
 def test_sizes_must_agree(metric: object) -> None:
     with pytest.raises(FrameError, match=r"\(4, 5\) and \(5, 4\)"):

@@ -205,7 +205,7 @@ def test_models_stand_side_by_side(livematte: Callable, data: Path, clip: Path) 
     (second,) = [row for row in rows if row[:1] == ["livematte:base=livematte-base-384x224.onnx"] and len(row) == 8]
     assert first[1:] == second[1:]
     assert first[1] == "2"
-    assert [heading in out for heading in tables.HEADINGS.values()] == [True] * 8
+    assert [heading in out for heading in tables.HEADINGS.values()] == [True] * 9
     assert sum(row[:1] == ["figure"] for row in rows) == 2
 
 

@@ -7,7 +7,6 @@ import numpy as np
 from livematte import Frame, Matte, PixelFormat, Size
 from livematte.refine.foreground import Foreground
 from livematte.refine.guided import Guided, Upsample
-from livematte.refine.nearest import Nearest
 from livematte.refine.temporal import Temporal
 from livematte.sources.synthetic import Synthetic
 
@@ -63,16 +62,6 @@ def test_temporal_begins_anew_at_another_size() -> None:
     matte, state = Temporal().refine(SOURCE.frame(0), small_matte(0), np.ones((3, 3), np.float32))
     assert (matte.alpha == small_matte(0).alpha).all()
     assert state.shape == matte.alpha.shape
-
-
-def test_nearest_keeps_the_large_and_drops_the_small() -> None:
-    alpha = np.zeros((36, 64), np.float32)
-    alpha[10:36, 5:25] = 1
-    alpha[12:36, 40:55] = 0.9  # beside them, nearly as large
-    alpha[2:8, 30:34] = 1  # far behind
-    kept = Nearest().refine(SOURCE.frame(0), Matte(alpha, 0), None)[0].alpha
-    assert (kept[10:36] == alpha[10:36]).all()
-    assert not kept[:10].any()
 
 
 def test_foreground_takes_the_room_out_of_the_rim() -> None:

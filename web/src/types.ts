@@ -1,5 +1,8 @@
 /** The public vocabulary. Times are milliseconds (`_ms`), sizes pixels. */
 
+/** 3 to 64 corners of a polygon: x and y from 0,0 at the top left to 1,1. */
+export type Zone = readonly (readonly [number, number])[];
+
 /** Switches that every effect shares. */
 export interface Look {
   /** How much of a bright plate falls on the person's rim, 0-1. Default 0; 0.3 for image and video. */
@@ -10,8 +13,10 @@ export interface Look {
   softness?: number;
   /** How far the person's brightness and white balance follow the new background, 0-1. Only for image, video and color. Default 0. */
   match?: number;
-  /** Who stays: everyone, or only the people nearest the camera. Default everyone. */
+  /** Who stays: everyone, or only the people nearest the camera; others fade out. Default everyone. */
   who?: "everyone" | "nearest";
+  /** Polygons of points x, y in parts of the upright picture, 0-1: only what is inside one of them stays. Default: everything. */
+  zones?: readonly Zone[];
 }
 
 /** What the background becomes. `off` shows the camera as it is: nothing falls back to it. */
@@ -37,6 +42,8 @@ export interface Options {
   model?: ModelName;
   /** Folder of the files in `dist/assets`, of the page's own origin. Default: `assets/` beside the module. */
   assetBase?: string | URL;
+  /** Picture of the room without people, by the same camera from the same place: it sharpens the matte. See setRoom(). */
+  room?: string | URL | Blob;
   /** Steady the matte over time. Default true. */
   temporal?: boolean;
   /** Show the part of the output in which the people are, at its size; it follows them calmly. Default false. */

@@ -59,6 +59,7 @@ def process(job: Job, command: str, effect: Effect, *, alpha_only: bool = False,
                 weights=job.weights,
                 temporal=film if job.temporal is None else job.temporal,
                 refine=job.refine,
+                room=job.room,
                 framing=framing,
             )
         stats = Stats()

@@ -26,7 +26,11 @@ WIDE_COLUMNS = 200
 def command(
     data: Annotated[
         list[str],
-        typer.Option(metavar="DIR", help="images/ with masks/, clips/ with alphas/, or a video; may be given again."),
+        typer.Option(
+            metavar="DIR",
+            help="images/ with masks/, clips/ with alphas/, a video, or clips that are made: motion:DIR[,BACKGROUNDS] "
+            "or synthetic:WIDTHxHEIGHT; may be given again.",
+        ),
     ],
     model: Annotated[
         list[str] | None,

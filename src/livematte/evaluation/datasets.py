@@ -4,6 +4,8 @@
     DIR/clips/NAME.mp4  + DIR/alphas/NAME.mkv      clips as videos, ...
     DIR/clips/NAME/*.jpg + DIR/alphas/NAME/*.png   ... or as folders of frames
     NAME.mp4                                       a clip without truth: flicker alone
+    motion:DIR[,BACKGROUNDS]                       clips that are made: people cut out, moved; see `motion`
+    synthetic:WIDTHxHEIGHT*FRAMES                  the figure whose matte has a closed form
 
 Files belong together by their stem, whatever their suffix. A truth without a picture is
 passed over; a picture without a truth is an error, named before anything is computed.
@@ -16,16 +18,19 @@ from contextlib import closing
 from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import numpy as np
 
+from livematte import _registry
 from livematte._errors import OpenError, SourceError
 from livematte._frame import F32, U8, ColorRange, Frame, Size
 from livematte.evaluation._opencv import opencv
 from livematte.sources import open_source
 from livematte.sources._still import read_image
 from livematte.sources.folder import images, natural_key
+from livematte.sources.synthetic import Synthetic
+from livematte.sources.synthetic import create as create_synthetic
 
 TRUTHS = ("masks", "alphas", "alpha", "pha")
 """Names of the folder that holds the truth, in order of preference."""
@@ -105,7 +110,39 @@ class Clip:
                     yield _limited_frame(frame, side_px), limited(alpha, side_px)
 
 
-Case = Picture | Clip
+class Moving(Protocol):
+    """Anything that is read frame by frame."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def frames(self) -> int | None: ...
+    def read(self, side_px: int) -> Iterator[tuple[Frame, F32 | None]]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """The figure of `sources.synthetic`, whose alpha is known in closed form.
+
+    Args:
+        name: as it was asked for.
+        source: the figure.
+    """
+
+    name: str
+    source: Synthetic
+
+    @property
+    def frames(self) -> int | None:
+        return self.source.info.frames
+
+    def read(self, side_px: int) -> Iterator[tuple[Frame, F32]]:
+        """Frames with their alpha float32 (h, w) in 0-1, no side longer than `side_px`."""
+        for index, frame in enumerate(self.source):
+            yield _limited_frame(frame, side_px), limited(self.source.true_alpha(index), side_px)
+
+
+Case = Picture | Moving
 Image = TypeVar("Image", U8, F32)
 
 
@@ -113,13 +150,22 @@ def find(path: str | Path, limit: int | None = None) -> Sequence[Case]:
     """The pictures or clips that lie at `path`, in natural order.
 
     Args:
-        path: a folder as above, or a video.
+        path: a folder as above, a video, or the name of clips that are made.
         limit: take only so many, evenly spread, so that a part stands for the whole.
 
     Raises:
         OpenError: nothing there, or a truth is missing; the message names the first.
+        OptionError: clips that are made are asked for in a way that means nothing.
     """
     root = Path(path)
+    name, argument = _registry.split(str(path))
+    if argument is not None and not root.exists():
+        if name == "motion":
+            from livematte.evaluation import motion
+
+            return motion.create(argument, limit)
+        if name == "synthetic":
+            return [Figure(str(path), create_synthetic(argument))]
     if root.is_file():
         return [Clip(root.stem, root, None)]
     if not root.is_dir():

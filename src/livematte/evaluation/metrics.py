@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import functools
 import math
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -30,6 +31,7 @@ SCALE = {
     "conn": 1e-3,
     "dtssd": 1e2,
     "flicker": 1e3,
+    "trailing": 1.0,
 }
 """Factor under which papers print each number: Grad and Conn are sums over pixels shown in
 thousands (Rhemann et al.), MAD and MSE are means x1000, dtSSD x100 (Lin et al. 2022, "Robust
@@ -58,6 +60,16 @@ CONNECTED_THETA = 0.15
 
 STILL_CHANGE = 2
 """Code values by which the luma of a pixel that stands still may change: noise of camera and codec."""
+
+PERSON, BACKGROUND = 0.95, 0.05
+"""True alphas from which a pixel is surely person, and up to which it is surely background."""
+
+RIM_PX = 6
+"""How far on both sides of a soft edge a halo is looked for."""
+
+TRAIL_FRAMES = 6
+"""Frames for which a pixel that the person has left is watched, and in which they must have been there: a
+fifth of a second at 30 frames a second. What stays longer is no trail but a mistake."""
 
 
 def mask(alpha: F32) -> Mask:
@@ -194,7 +206,97 @@ def flicker(alpha: F32, before: F32, where: Mask) -> tuple[float, int]:
     return float(np.abs(alpha - before)[where].sum(dtype=np.float64)), int(np.count_nonzero(where))
 
 
-def _check(alpha: F32, truth: F32) -> None:
+@dataclass(frozen=True, slots=True, eq=False)
+class Uncovered:
+    """Where the person of the truth has just been, after one frame of a clip.
+
+    Args:
+        where: pixels that became background in one of the last `TRAIL_FRAMES` frames, this one among them.
+        edge_px: length of the true edge that left pixels behind in this frame: of the outline of what was not
+            background in the frame before, those pixels that are or touch such a pixel.
+        left: uint8 (h, w), frames for which each pixel will still be watched, this one among them.
+        person: uint8 (h, w), frames for which it still counts that each pixel was person.
+        outside: what is background in this frame.
+    """
+
+    where: Mask
+    edge_px: int
+    left: U8
+    person: U8
+    outside: Mask
+
+
+def uncovered(truth: F32, before: Uncovered | None = None) -> Uncovered:
+    """Follow the truth by one frame.
+
+    Args:
+        truth: true alpha of this frame.
+        before: what the frame before gave; None at the start of a clip.
+    """
+    outside: Mask = truth <= BACKGROUND
+    inside = truth >= PERSON
+    if before is None:
+        nothing = np.zeros(truth.shape, np.uint8)
+        return Uncovered(nothing > 0, 0, nothing, inside * np.uint8(TRAIL_FRAMES), outside)
+    fresh = outside & ~before.outside & (before.person > 0)
+    left = np.where(fresh, np.uint8(TRAIL_FRAMES), before.left - (before.left > 0)) * outside
+    person = np.where(inside, np.uint8(TRAIL_FRAMES), before.person - (before.person > 0))
+    edge_px = 0
+    if fresh.any():
+        beside = opencv().dilate(fresh.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
+        edge_px = int(np.count_nonzero(contour(~before.outside) & beside))
+    return Uncovered(left > 0, edge_px, left, person, outside)
+
+
+def trailing(alpha: F32, truth: F32, seen: Uncovered) -> tuple[float, int]:
+    """Alpha left behind a moved edge.
+
+    A pixel that was surely person (true alpha at least `PERSON`) within the last `TRAIL_FRAMES` frames and now
+    becomes background (at most `BACKGROUND`) is watched for `TRAIL_FRAMES` frames, or until it is background no
+    more. Alpha above the truth at watched pixels is summed, over pixels and over frames, and divided by the
+    length of the true edge, summed over the frames in which it left such pixels: px^2 frames by px are
+    px·frame. A straight hard edge that goes v pixels a frame and an alpha that comes n frames late give v n
+    exactly; so does a single step of v pixels. What is soft over w pixels gives about w / 2 less, since its
+    outer half is no person and its inner half not yet background.
+
+    A matte that is too wide everywhere, or blurred, has some of this without any memory: compare with the
+    network alone.
+
+    Args:
+        alpha, truth: of one frame.
+        seen: the truth followed up to this frame.
+
+    Returns:
+        The sum over the pixels of this frame, and the length of the edge in this frame. A clip's
+        number is all of the sums by all of the lengths.
+    """
+    _check(alpha, truth)
+    excess = (alpha - truth)[seen.where]
+    return float(np.maximum(excess, 0).sum(dtype=np.float64)), seen.edge_px
+
+
+def rim(shown: U8, true: U8, truth: F32) -> float:
+    """Mean absolute difference of two pictures, in code values, where the true alpha is at an edge.
+
+    An edge is what is neither surely person nor surely background, grown by `RIM_PX` on both sides. The
+    pictures show the same people over the same new background, one as a matte and its foreground make it,
+    the other as the true ones do: old background that came along is seen here, and what of the person is lost.
+
+    Args:
+        shown, true: uint8 (h, w, 3).
+        truth: true alpha (h, w).
+
+    Returns:
+        0-255; 0 where there is no edge.
+    """
+    _check(shown[..., 0], truth)
+    edge = ((truth > BACKGROUND) & (truth < PERSON)).astype(np.uint8)
+    side = 2 * RIM_PX + 1
+    where = opencv().dilate(edge, np.ones((side, side), np.uint8)) > 0
+    return float(np.abs(shown[where].astype(np.int16) - true[where]).mean(dtype=np.float64)) if where.any() else 0.0
+
+
+def _check(alpha: npt.NDArray[Any], truth: F32) -> None:
     if alpha.shape != truth.shape or alpha.ndim != 2:
         raise FrameError(f"an alpha and its truth must be (h, w) of one size, got {alpha.shape} and {truth.shape}")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from livematte._pipeline import StreamState, estimate
 from livematte._session import build_stages
 from livematte._stats import Stats
 from livematte.evaluation import metrics, subsets
-from livematte.evaluation.datasets import Case, Clip, Picture
+from livematte.evaluation.datasets import Case, Moving, Picture
 
 SIDE_PX = 640
 """Longest side at which pictures are scored; larger ones are reduced, truth and all."""
@@ -29,6 +29,9 @@ STILL = {
     "conn": metrics.conn,
 }
 """What one picture is scored by."""
+
+Measures = Mapping[str, Callable[[F32, F32], float]]
+"""Names and measures of an alpha and its truth."""
 
 Scores = dict[str, float]
 
@@ -192,6 +195,7 @@ def evaluate(
     side_px: int = SIDE_PX,
     worst: int = 0,
     panel: Panel | None = None,
+    measures: Measures = STILL,
     progress: Callable[[Stats], None] = lambda stats: None,
 ) -> list[Result]:
     """Score models side by side.
@@ -203,6 +207,7 @@ def evaluate(
         worst: how many pictures of lowest IoU are remembered.
         panel: makes an image small; with it those of the first model are remembered with
             their picture, their truth and every model's alpha.
+        measures: what every frame of a clip is scored by, beside dtSSD, flicker and trailing.
         progress: called after each picture and each frame.
 
     Returns:
@@ -221,7 +226,7 @@ def evaluate(
             stats.frames += 1
             progress(stats)
         else:
-            _score_clip(case, models, results, side_px, stats, progress)
+            _score_clip(case, models, results, side_px, measures, stats, progress)
     return results
 
 
@@ -244,29 +249,34 @@ def _score_picture(
 
 
 def _score_clip(
-    clip: Clip,
+    clip: Moving,
     models: Sequence[Model],
     results: Sequence[Result],
     side_px: int,
+    measures: Measures,
     stats: Stats,
     progress: Callable[[Stats], None],
 ) -> None:
     streams = [StreamState() for _ in models]
     means = [Means() for _ in models]
     before: tuple[U8, F32 | None, list[F32]] | None = None
+    seen: metrics.Uncovered | None = None
     for frame, truth in clip.read(side_px):
         luma = frame.luma()
         if before is not None and before[0].shape != luma.shape:  # another stream begins
-            streams, before = [StreamState() for _ in models], None
+            streams, before, seen = [StreamState() for _ in models], None, None
         alphas = [model.matte(frame, stream) for model, stream in zip(models, streams, strict=True)]
         still = metrics.still(luma, before[0]) if before else None
+        seen = metrics.uncovered(truth, seen) if truth is not None else None
         for index, (alpha, mean) in enumerate(zip(alphas, means, strict=True)):
-            mean.add({name: metric(alpha, truth) for name, metric in STILL.items()} if truth is not None else {})
+            mean.add({name: metric(alpha, truth) for name, metric in measures.items()} if truth is not None else {})
             if before is None or still is None:
                 continue
             mean.put("flicker", *metrics.flicker(alpha, before[2][index], still))
             if truth is not None and before[1] is not None:
                 mean.put("dtssd", metrics.dtssd(alpha, before[2][index], truth, before[1]))
+            if truth is not None and seen is not None:
+                mean.put("trailing", *metrics.trailing(alpha, truth, seen))
         before = luma, truth, alphas
         stats.frames += 1
         progress(stats)

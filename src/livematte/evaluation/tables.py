@@ -18,13 +18,14 @@ HEADINGS = {
     "conn": "Conn /1000",
     "dtssd": "dtSSD x100",
     "flicker": "flicker x1000",
+    "trailing": "trailing px·frame",
 }
 """Of columns, with the scale of `metrics.SCALE`."""
 
 BRIEF = ("iou", "boundary_f", "mad")
 """What a table of subsets shows of each model."""
 
-DIGITS = {"iou": 3, "boundary_f": 3, "dtssd": 2, "flicker": 2}
+DIGITS = {"iou": 3, "boundary_f": 3, "dtssd": 2, "flicker": 2, "trailing": 2}
 """Decimals in tables; one for all others."""
 
 JSON_DIGITS = 5

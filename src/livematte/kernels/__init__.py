@@ -93,14 +93,56 @@ def downscale_rgb(
     return backend().downscale_rgb(planes, format, matrix, range, size, planar)  # type: ignore[no-any-return]
 
 
+def gain(rgb: F32, planar: bool) -> float:
+    """By how much a dark picture, RGB 0-1 (h, w, 3), or (3, h, w) if `planar`, is to be made
+    brighter for a network: 1 (not at all) to 4."""
+    return float(backend().gain(rgb, planar)[0, 0])
+
+
 def temporal(alpha: F32, before: F32) -> F32:
     """Alpha moved towards `alpha` from `before`: partly where still, wholly where moving."""
     return backend().temporal(alpha, before)  # type: ignore[no-any-return]
 
 
-def keep_largest(alpha: F32, smallest_part: float) -> F32:
-    """Alpha without the connected parts smaller than `smallest_part` of the largest."""
-    return backend().keep_largest(alpha, smallest_part)  # type: ignore[no-any-return]
+def who_stays(
+    alpha: F32, before: tuple[F32, F32] | None, step: float, leave: float, enter: float
+) -> tuple[F32, tuple[F32, F32]]:
+    """Alpha without the connected parts that are small beside the largest, faded in and out.
+
+    Args:
+        before: the second result for the frame before; None at the start of a stream.
+        step: of the fade, 0-1: time since then by the time that a whole fade takes.
+        leave, enter: area as a part of the largest one's, 0-1, below which who is seen
+            goes, and from which who is not seen comes.
+
+    Returns:
+        Alpha; and, of the pixels of each part, its number (-1: of none) and how much of
+        it is seen, 0-1.
+    """
+    out, of, shown = backend().who_stays(alpha, before, step, leave, enter)
+    return out, (of, shown)
+
+
+def zone(corners: F32, size: Size, inset_px: float, soft_px: float) -> F32:
+    """How far inside a polygon each pixel of a picture of `size` lies, float32 (h, w): 0 as
+    far as `inset_px` inside, 1 from `soft_px` further on. `corners` are (n, 2) in parts of
+    the picture."""
+    return backend().zone(corners, size, inset_px, soft_px)  # type: ignore[no-any-return]
+
+
+def room(rgb: F32, room: F32, alpha: F32, before: float | None, step: float) -> tuple[F32, float]:
+    """Alpha where a picture of the empty room decides what the network is unsure of.
+
+    Args:
+        rgb, room: the frame and the empty room in 0-1, (h, w, 3).
+        before: how far the room was trusted for the frame before; None at the start.
+        step: how much further it may be trusted now, 0-1.
+
+    Returns:
+        Alpha; and how far the room is trusted, 0 (not at all: the camera moved) to 1.
+    """
+    out, weight = backend().room(rgb, room, alpha, -1.0 if before is None else before, step)
+    return out, float(weight[0, 0])
 
 
 STEEPEST_GAIN = 3.5

@@ -46,8 +46,11 @@ SIGNATURES: dict[str, tuple[Any, ...]] = {
     "lm_relight": (_PLANE, _I, _I, _I, _I, _I, ctypes.POINTER(_P), _P),
     "lm_downscale": (_PLANE, _P, _I, _I, _P),
     "lm_downscale_rgb": (_PLANE, _I, _I, _P, _I, _I, _I, _P, _P),
+    "lm_gain": (_P, _I, _I, _P),
     "lm_temporal": (_P, _P, _P, _I),
-    "lm_keep_largest": (_P, _P, _I, _I, _F, _P),
+    "lm_who_stays": (_P, _P, _P, _I, _I, _F, _F, _F, _P, _P, _P, _P),
+    "lm_zone": (_P, _I, _I, _I, _F, _F, _P, _P),
+    "lm_room": (_P, _P, _P, _I, _I, _F, _F, _P, _P, _P),
     "lm_guided": (_P, _P, _I, _I, _I, _F, _F, _P, _P, _P),
     "lm_apply_guided": (_P, _P, _I, _I, _PLANE, _P, _P),
     "lm_upsample": (_P, _I, _I, _Out, _P),
@@ -223,17 +226,46 @@ def downscale_rgb(
     return out, luma
 
 
+def gain(rgb: F32, planar: bool) -> F32:
+    out = _pool.empty((1, 1), np.float32)
+    _lib.lm_gain(_address(rgb), rgb.size // 3, planar, _address(out))
+    return out
+
+
 def temporal(alpha: F32, before: F32) -> F32:
     out = _pool.empty(alpha.shape, np.float32)
     _lib.lm_temporal(_address(alpha), _address(before), _address(out), alpha.size)
     return out
 
 
-def keep_largest(alpha: F32, smallest_part: float) -> F32:
-    out = _pool.empty(alpha.shape, np.float32)
+def who_stays(
+    alpha: F32, before: tuple[F32, F32] | None, step: float, leave: float, enter: float
+) -> tuple[F32, F32, F32]:
+    out, of, shown = (_pool.empty(alpha.shape, np.float32) for _ in range(3))
     height, width = alpha.shape
-    _lib.lm_keep_largest(_address(alpha), _address(out), width, height, smallest_part, _work(2 * width, 2 * height))
+    of_before, shown_before = map(_address, before) if before else (None, None)
+    _lib.lm_who_stays(
+        _address(alpha), of_before, shown_before, width, height, step, leave, enter,
+        _address(out), _address(of), _address(shown), _work(2 * width, 2 * height),
+    )  # fmt: skip
+    return out, of, shown
+
+
+def zone(corners: F32, size: Size, inset_px: float, soft_px: float) -> F32:
+    out = _pool.empty((size.height, size.width), np.float32)
+    work = _work(2 * size.width, 2 * size.height)
+    _lib.lm_zone(_address(corners), len(corners), size.width, size.height, inset_px, soft_px, _address(out), work)
     return out
+
+
+def room(rgb: F32, room: F32, alpha: F32, before: float, step: float) -> tuple[F32, F32]:
+    height, width = alpha.shape
+    out, weight = _pool.empty(alpha.shape, np.float32), _pool.empty((1, 1), np.float32)
+    _lib.lm_room(
+        _address(rgb), _address(room), _address(alpha), width, height, before, step, _address(out), _address(weight),
+        _work(2 * width, 2 * height),
+    )  # fmt: skip
+    return out, weight
 
 
 def guided(guide: F32, alpha: F32, radius: int, epsilon: float, gain: float) -> tuple[I16, I16]:

@@ -229,6 +229,18 @@ def _half(alpha: U8) -> U8:
     return ((_sum_2x2(alpha.astype(np.int32)) + 2) >> 2).astype(np.uint8)
 
 
+# --- light ----------------------------------------------------------------------------------
+
+
+def gain(rgb: F32, planar: bool) -> F32:
+    red, green, blue = rgb.reshape(3, -1) if planar else rgb.reshape(-1, 3).T
+    luma = (red * f32(77) + green * f32(150)) + blue * f32(29)
+    codes = np.clip((luma * f32(255 / 256) + f32(0.5)).astype(np.int32), 0, 255)
+    enough = np.cumsum(np.bincount(codes, minlength=256)).astype(f32) >= f32(0.95) * f32(codes.size)
+    bright = f32(f32(0.6) * f32(255)) / f32(max(int(np.argmax(enough)), 1))
+    return np.full((1, 1), np.clip(bright, f32(1), f32(4)), f32)
+
+
 # --- matte ----------------------------------------------------------------------------------
 
 
@@ -243,29 +255,159 @@ def temporal(alpha: F32, before: F32) -> F32:
     return _somebody(before + change * part)
 
 
-FAINT = 0.1
+FAINT, NOBODY, FOLLOWED = 0.1, 1 / 4096, 0.25
 
 
-def keep_largest(alpha: F32, smallest_part: float) -> F32:
-    labels = np.full(alpha.shape, -1)
-    sizes: list[np.float32] = []
+def _spread(alpha: F32, labels: I32, queue: list[tuple[int, int]], next: int, least: float) -> None:
+    """Let the queued pixels from `next` on take their free neighbours in."""
+    height, width = alpha.shape
+    while next < len(queue):
+        y, x = queue[next]
+        for near in ((y, x - 1), (y, x + 1), (y - 1, x), (y + 1, x)):
+            inside = 0 <= near[0] < height and 0 <= near[1] < width
+            if inside and labels[near] < 0 and alpha[near] > f32(least):
+                labels[near] = labels[y, x]
+                queue.append(near)
+        next += 1
+
+
+def who_stays(
+    alpha: F32, before: tuple[F32, F32] | None, step: float, leave: float, enter: float
+) -> tuple[F32, F32, F32]:
+    labels = np.full(alpha.shape, -1, np.int32)
+    queue: list[tuple[int, int]] = []
+    parts: list[list[tuple[int, int]]] = []
     for seed in zip(*np.nonzero(alpha > f32(FAINT)), strict=True):
-        if labels[seed] >= 0:
+        if labels[seed] < 0:
+            start = len(queue)
+            labels[seed] = len(parts)
+            queue.append(seed)
+            _spread(alpha, labels, queue, start, FAINT)
+            parts.append(queue[start:])
+    sizes = [f32(0)] * len(parts)
+    for k, pixels in enumerate(parts):
+        for pixel in pixels:
+            sizes[k] = f32(sizes[k] + alpha[pixel])
+    known = before if before is not None and (before[1] > 0).any() else None
+    largest = sizes.index(max(sizes)) if parts else -1
+    seen, stays = [], []
+    for k, pixels in enumerate(parts):
+        follows = None if known is None else _followed(pixels, *known)
+        share = f32(k == largest) if follows is None else follows
+        limit = f32(f32(f32(enter) + f32(f32(f32(leave) - f32(enter)) * share)) * sizes[largest])
+        seen.append(share)
+        stays.append(sizes[k] >= limit)
+    of = labels.astype(f32)
+    _spread(alpha, labels, queue, 0, NOBODY)
+    out, shown = np.zeros_like(alpha), np.zeros_like(alpha)
+    for pixel in queue:
+        k = labels[pixel]
+        share = f32(stays[k])
+        if known is not None:
+            share = seen[k]
+            if of[pixel] >= 0 and known[0][pixel] >= 0:
+                share = min(share, known[1][pixel])
+            share = f32(share + f32(step)) if stays[k] else f32(share - f32(step))
+            share = min(max(share, f32(0)), f32(1))
+        out[pixel] = alpha[pixel] * share
+        shown[pixel] = share if of[pixel] >= 0 else 0
+    return out, of, shown
+
+
+def _followed(pixels: list[tuple[int, int]], of: F32, shown: F32) -> np.float32 | None:
+    """How much was seen of the part that these pixels go on from; None if they are new."""
+    under = [int(of[pixel]) for pixel in pixels]
+    covered = {part: under.count(part) for part in set(under) if part >= 0}
+    best = min(covered, key=lambda part: (-covered[part], part), default=-1)
+    if best < 0 or f32(covered[best]) < f32(FOLLOWED) * f32(len(pixels)):
+        return None
+    return max(shown[pixel] for pixel, part in zip(pixels, under, strict=True) if part == best)
+
+
+def zone(corners: F32, size: Size, inset_px: float, soft_px: float) -> F32:
+    width, height = f32(size.width), f32(size.height)
+    corners = corners * np.array((width, height))
+    py, px = (axis.astype(f32) + f32(0.5) for axis in np.mgrid[: size.height, : size.width])
+    most = f32(inset_px) + f32(soft_px)
+    nearest = np.full(px.shape, most * most)
+    inside = np.zeros(px.shape, np.bool_)
+    for (ax, ay), (bx, by) in zip(corners, np.roll(corners, -1, 0), strict=True):
+        if ay != by:
+            inside ^= ((ay > py) != (by > py)) & (px < (bx - ax) * ((py - ay) / (by - ay)) + ax)
+        if max(ax, bx) <= 0 or max(ay, by) <= 0 or min(ax, bx) >= width or min(ay, by) >= height:
             continue
-        labels[seed], stack, size = len(sizes), [seed], f32(0)
-        while stack:
-            y, x = stack.pop()
-            size = f32(size + alpha[y, x])
-            for near in ((y, x - 1), (y, x + 1), (y - 1, x), (y + 1, x)):
-                inside = 0 <= near[0] < alpha.shape[0] and 0 <= near[1] < alpha.shape[1]
-                if inside and labels[near] < 0 and alpha[near] > f32(FAINT):
-                    labels[near] = len(sizes)
-                    stack.append(near)
-        sizes.append(size)
-    if not sizes:
-        return alpha.copy()
-    kept = np.array([size >= f32(smallest_part) * max(sizes) for size in sizes] + [True])
-    return np.where(kept[labels], alpha, f32(0))
+        ex, ey, vx, vy = bx - ax, by - ay, px - ax, py - ay
+        length = ex * ex + ey * ey
+        t = np.clip((vx * ex + vy * ey) / length, f32(0), f32(1)) if length > 0 else f32(0)
+        dx, dy = vx - t * ex, vy - t * ey
+        nearest = np.minimum(nearest, dx * dx + dy * dy)
+    deep = (np.sqrt(nearest) - f32(inset_px)) / f32(soft_px)
+    return np.where(inside & (deep > 0), deep, f32(0))
+
+
+SURE_ROOM, SURE_PERSON, STANDS, MOVED = 0.05, 0.99, 0.1, 0.25
+
+
+def _code(values: F32) -> npt.NDArray[np.int64]:
+    return (values * f32(255) + f32(0.5)).astype(np.int64)
+
+
+def _around(plane: F32) -> list[F32]:
+    """The 3x3 pixels about each, edges repeated."""
+    height, width = plane.shape
+    wide = np.pad(plane, 1, "edge")
+    return [wide[y : y + height, x : x + width] for y in range(3) for x in range(3)]
+
+
+def room(rgb: F32, room: F32, alpha: F32, before: float, step: float) -> tuple[F32, F32]:
+    sure = alpha < f32(SURE_ROOM)
+    n = int(sure.sum())
+    if not n or f32(n) < f32(0.05) * f32(alpha.size):
+        return alpha.copy(), np.zeros((1, 1), f32)
+    difference = np.zeros_like(alpha)
+    for c in range(3):
+        gain, offset = _light(rgb[..., c][sure], room[..., c][sure])
+        near = _around(room[..., c] * gain + offset)
+        low, high = np.minimum.reduce(near), np.maximum.reduce(near)
+        frame = rgb[..., c]
+        far = np.where(frame > high, frame - high, np.where(frame < low, low - frame, f32(0)))
+        difference = np.maximum(difference, far)
+    a, b, c, d, e, f, g, h, i = _around(difference)
+    mean = (((a + b) + c) + ((d + e) + f) + ((g + h) + i)) * f32(1 / 9)
+    difference = _part((mean - f32(0.01)) * f32(f32(1) / f32(0.07)))
+    moved = f32(_code(difference[sure]).sum()) / f32(255 * n)
+    trust = _part((f32(MOVED) - moved) / (f32(MOVED) - f32(STANDS)))
+    if before == 0 and moved > f32(STANDS):
+        trust = f32(0)
+    if before >= 0:
+        trust = min(trust, f32(f32(before) + f32(step)))
+    if trust == 0:
+        return alpha.copy(), np.zeros((1, 1), f32)
+    person = f32(2) * difference - f32(1)
+    more = alpha + ((trust * _part((alpha - f32(SURE_ROOM)) * f32(20))) * person) * (f32(1) - alpha)
+    less = alpha + ((trust * _part((f32(SURE_PERSON) - alpha) * f32(50))) * person) * alpha
+    return np.where(person > 0, more, less), np.full((1, 1), trust, f32)
+
+
+def _light(frame: F32, room: F32) -> tuple[np.float32, np.float32]:
+    """Gain and offset from the room's colour to the frame's, by what differs little."""
+    gain, offset, kept = f32(1), f32(0), np.ones(room.shape, np.bool_)
+    for _ in range(3):
+        n = int(kept.sum())
+        if not n:
+            break
+        x, y = _code(room[kept]), _code(frame[kept])
+        plain = n * n * 64
+        above, below = (n * int((a * x).sum()) - int(a.sum()) * int(x.sum()) + plain for a in (y, x))
+        gain = np.clip(f32(above) / f32(below), f32(0.5), f32(2))
+        offset = (f32(y.sum()) - gain * f32(x.sum())) / f32(255 * n)
+        far = np.abs(frame - (room * gain + offset))
+        kept = far <= f32(1.5) * (f32(_code(far).sum()) / f32(255 * room.size))
+    return gain, offset
+
+
+def _part(values: Any) -> Any:
+    return np.clip(values, f32(0), f32(1))
 
 
 def _box(values: F32, radius: int) -> F32:

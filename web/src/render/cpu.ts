@@ -9,6 +9,7 @@ import { cellGrid, discGrid, I420, LM_PLANE_BYTES, type Kernels, type Planes, RO
 
 export class CpuRenderer implements Renderer {
   readonly name = "cpu";
+  readonly mirrors = false;
   readonly spent = { refine: 0, effect: 0, composite: 0 };
   private desk: Desk | null = null;
   private shape: Shape | null = null;

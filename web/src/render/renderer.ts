@@ -58,6 +58,9 @@ export interface Quality {
 export interface Renderer {
   readonly name: RendererName;
 
+  /** Whether what read() gives is mirrored where a frame says so, as what is shown is. */
+  readonly mirrors: boolean;
+
   /**
    * Take in a camera frame; the caller still owns and closes it.
    * @returns RGB 0-1 at the network's size, upright, (height, width, 3); valid until the next call.

@@ -11,6 +11,7 @@ import type { ModelName, Stats } from "../types.js";
 import { chooseRenderer } from "./choose.js";
 import { SmallKernels } from "./estimate.js";
 import { Pipeline } from "./pipeline.js";
+import { Room } from "./room.js";
 
 const STATS_EVERY_MS = 500;
 const DEFAULT_FPS = 30;
@@ -38,13 +39,13 @@ class Host {
 
   static async open(options: Opening): Promise<Host> {
     const opened_ms = performance.now();
-    const engine = openEngine(options.assetBase, options.engine); // beside the kernels: both compile for a while
+    const engine = openEngine(options.assetBase, options.engine, options.model); // beside the kernels: both compile for a while
     engine.catch(() => undefined); // setModel() says it
     const module = await Kernels.compile(options.assetBase);
     const [full, small] = await Promise.all([Kernels.open(module), Kernels.open(module)]);
     const { renderer, why } = await chooseRenderer(options.renderer, () => new CpuRenderer(full), () => Kernels.open(module));
     const { effect } = options;
-    const stages = { network: null, renderer, painting: effect.painting, wishes: { who: effect.who, temporal: options.temporal } };
+    const stages = { network: null, renderer, painting: effect.painting, wishes: { who: effect.who, zones: effect.zones, room: null, temporal: options.temporal } };
     const told = {
       ready: () => tell({ type: "ready" }),
       rung: (change: Stats["rungs"][number]) => tell({ type: "rung", change }),
@@ -55,12 +56,13 @@ class Host {
     host.rendererWhy = why;
     host.fallback = async () => new CpuRenderer(await Kernels.open(module));
     host.setEffect(effect);
+    host.setRoom(options.room);
     return host;
   }
 
   /** Load a network and put it in place of the one before, which runs until then and stays if this fails. */
   async setModel(model: ModelName): Promise<void> {
-    this.engine ??= openEngine(this.options.assetBase, this.options.engine);
+    this.engine ??= openEngine(this.options.assetBase, this.options.engine, model);
     const engine = (this.engineFound = await this.engine.catch((thrown: unknown) => {
       this.engine = null; // the next call tries again
       throw thrown;
@@ -75,7 +77,12 @@ class Host {
     if (effect.picture && effect.painting.match > 0) plate.see(effect.picture, performance.now());
     stages.renderer.setBackdrop(effect.picture ?? null);
     stages.painting = effect.painting;
-    stages.wishes = { ...stages.wishes, who: effect.who };
+    stages.wishes = { ...stages.wishes, who: effect.who, zones: effect.zones };
+  }
+
+  setRoom(picture: ImageBitmap | null): void {
+    const { stages } = this.pipeline;
+    stages.wishes = { ...stages.wishes, room: picture && new Room(picture) };
   }
 
   /** The next frame of a film behind the person. */
@@ -219,6 +226,8 @@ self.addEventListener("message", ({ data }: MessageEvent<ToWorker>) => {
       return void (host ? host.setBackdrop(data.frame) : data.frame.close());
     case "effect":
       return void answer(data.id, async () => opened().setEffect(data.effect));
+    case "room":
+      return void answer(data.id, async () => opened().setRoom(data.room));
     case "model":
       return void answer(data.id, async () => opened().setModel(data.model));
     case "fault":

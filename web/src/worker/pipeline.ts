@@ -7,6 +7,7 @@
 
 import { asError, LivematteError } from "../errors.js";
 import { Governor } from "../governor.js";
+import { mirrorImage } from "../render/frames.js";
 import type { Crop, Matte, Painting, Renderer, Size } from "../render/renderer.js";
 import { MAX_MATTE_AGE_US } from "../render/renderer.js";
 import type { Network, Segmenter } from "../segmenter/litert.js";
@@ -14,6 +15,7 @@ import type { RungChange, Stage } from "../types.js";
 import { type Estimate, estimate, type SmallKernels, type Wishes } from "./estimate.js";
 import { cropOf, follow, type Motion } from "./framing.js";
 import { type Adapted, codeGains, matchLight, Plate } from "./light.js";
+import type { Room } from "./room.js";
 import { Counter } from "./stats.js";
 
 /** What happens to every frame. Parts are exchanged while the stream runs. */
@@ -42,9 +44,11 @@ export class Pipeline {
   private matte: Estimate | null = null;
   private light: Adapted | null = null;
   private motion: Motion | null = null;
-  private size = "";
+  private size = ""; // of the frames
+  private graph = ""; // that made the matte
   private sinceInference = 0;
   private failures = 0;
+  private misfit: Room | null = null; // of another shape than the frames, which was told
   private busy = false;
   private readonly retired: Network[] = []; // at most one: it is closed after the frame that runs in it
   private faults = { engine: 0, renderer: 0 };
@@ -112,7 +116,7 @@ export class Pipeline {
     this.stages.network = network;
     const change = this.governor.exchange(network?.hasLarge ?? false, this.now());
     if (change) this.told.rung(change);
-    this.matte = null; // another network's; light and framing go on
+    this.matte = null;
     if (before && this.busy) this.retired.push(before);
     else before?.close();
   }
@@ -128,11 +132,11 @@ export class Pipeline {
   }
 
   private async estimate(segmenter: Segmenter | null, picture: Float32Array, frame: VideoFrame, every: number, wishes: Wishes): Promise<Matte | null> {
-    const size = `${frame.codedWidth}x${frame.codedHeight} ${segmenter?.name} ${segmenter?.size.width}x${segmenter?.size.height}`;
-    if (size !== this.size) {
-      this.size = size;
-      this.reset();
-    }
+    const size = `${frame.codedWidth}x${frame.codedHeight}`;
+    const graph = `${segmenter?.name} ${segmenter?.size.width}x${segmenter?.size.height}`;
+    if (size !== this.size) this.reset();
+    if (graph !== this.graph) this.matte = null; // another network's, or of another size; light and framing go on
+    [this.size, this.graph] = [size, graph];
     if (!segmenter) return null;
     const { matte } = this;
     const age_us = matte ? frame.timestamp - matte.timestamp_us : Infinity;
@@ -141,7 +145,9 @@ export class Pipeline {
     try {
       if (this.faults.engine-- > 0) throw new LivematteError("engine", "the engine was made to fail");
       const state = age_us >= 0 ? matte : null;
-      this.matte = await estimate(segmenter, this.small, picture, frame.timestamp, wishes, state);
+      const fitting = { ...wishes, room: this.fitting(wishes.room, frame) };
+      const mirrored = !this.stages.renderer.mirrors && mirrorImage(frame);
+      this.matte = await estimate(segmenter, this.small, picture, frame.timestamp, fitting, mirrored, state);
       this.failures = 0;
     } catch (thrown) {
       this.matte = null;
@@ -164,6 +170,14 @@ export class Pipeline {
     if (!this.options.framing) return null;
     this.motion = follow(matte, frame.timestamp, this.stages.wishes.temporal ? this.motion : null);
     return cropOf(this.motion);
+  }
+
+  /** The room, if it has the frame's shape. It is no reason to cover the frame if not. */
+  private fitting(room: Room | null, frame: VideoFrame): Room | null {
+    if (!room || room.fits(shown(frame))) return room;
+    if (this.misfit !== room) this.told.error(new LivematteError("option", `the room is of another shape than the camera's ${frame.displayWidth}x${frame.displayHeight} and is not used: take it with the same camera`));
+    this.misfit = room;
+    return null;
   }
 
   private lap(stage: Stage, since_ms: number): number {
