@@ -44,7 +44,8 @@ export class Pipeline {
   private matte: Estimate | null = null;
   private light: Adapted | null = null;
   private motion: Motion | null = null;
-  private size = "";
+  private size = ""; // of the frames
+  private graph = ""; // that made the matte
   private sinceInference = 0;
   private failures = 0;
   private misfit: Room | null = null; // of another shape than the frames, which was told
@@ -115,7 +116,7 @@ export class Pipeline {
     this.stages.network = network;
     const change = this.governor.exchange(network?.hasLarge ?? false, this.now());
     if (change) this.told.rung(change);
-    this.matte = null; // another network's; light and framing go on
+    this.matte = null;
     if (before && this.busy) this.retired.push(before);
     else before?.close();
   }
@@ -131,11 +132,11 @@ export class Pipeline {
   }
 
   private async estimate(segmenter: Segmenter | null, picture: Float32Array, frame: VideoFrame, every: number, wishes: Wishes): Promise<Matte | null> {
-    const size = `${frame.codedWidth}x${frame.codedHeight} ${segmenter?.name} ${segmenter?.size.width}x${segmenter?.size.height}`;
-    if (size !== this.size) {
-      this.size = size;
-      this.reset();
-    }
+    const size = `${frame.codedWidth}x${frame.codedHeight}`;
+    const graph = `${segmenter?.name} ${segmenter?.size.width}x${segmenter?.size.height}`;
+    if (size !== this.size) this.reset();
+    if (graph !== this.graph) this.matte = null; // another network's, or of another size; light and framing go on
+    [this.size, this.graph] = [size, graph];
     if (!segmenter) return null;
     const { matte } = this;
     const age_us = matte ? frame.timestamp - matte.timestamp_us : Infinity;
@@ -155,14 +156,6 @@ export class Pipeline {
     return this.matte;
   }
 
-  /** The room, if it has the frame's shape. It is no reason to cover the frame if not. */
-  private fitting(room: Room | null, frame: VideoFrame): Room | null {
-    if (!room || room.fits(shown(frame))) return room;
-    if (this.misfit !== room) this.told.error(new LivematteError("option", `the room is of another shape than the camera's ${frame.displayWidth}x${frame.displayHeight} and is not used: take it with the same camera`));
-    this.misfit = room;
-    return null;
-  }
-
   /** The effect with the person's gains, where their light is to match. */
   private lit(painting: Painting, matte: Matte | null, picture: Float32Array, frame: VideoFrame): Painting {
     const plate = painting.match > 0 ? this.plate.mean(shown(frame)) : null;
@@ -177,6 +170,14 @@ export class Pipeline {
     if (!this.options.framing) return null;
     this.motion = follow(matte, frame.timestamp, this.stages.wishes.temporal ? this.motion : null);
     return cropOf(this.motion);
+  }
+
+  /** The room, if it has the frame's shape. It is no reason to cover the frame if not. */
+  private fitting(room: Room | null, frame: VideoFrame): Room | null {
+    if (!room || room.fits(shown(frame))) return room;
+    if (this.misfit !== room) this.told.error(new LivematteError("option", `the room is of another shape than the camera's ${frame.displayWidth}x${frame.displayHeight} and is not used: take it with the same camera`));
+    this.misfit = room;
+    return null;
   }
 
   private lap(stage: Stage, since_ms: number): number {
