@@ -38,7 +38,7 @@ class Host {
 
   static async open(options: Opening): Promise<Host> {
     const opened_ms = performance.now();
-    const engine = openEngine(options.assetBase, options.engine); // beside the kernels: both compile for a while
+    const engine = openEngine(options.assetBase, options.engine, options.model); // beside the kernels: both compile for a while
     engine.catch(() => undefined); // setModel() says it
     const module = await Kernels.compile(options.assetBase);
     const [full, small] = await Promise.all([Kernels.open(module), Kernels.open(module)]);
@@ -60,7 +60,7 @@ class Host {
 
   /** Load a network and put it in place of the one before, which runs until then and stays if this fails. */
   async setModel(model: ModelName): Promise<void> {
-    this.engine ??= openEngine(this.options.assetBase, this.options.engine);
+    this.engine ??= openEngine(this.options.assetBase, this.options.engine, model);
     const engine = (this.engineFound = await this.engine.catch((thrown: unknown) => {
       this.engine = null; // the next call tries again
       throw thrown;
