@@ -12,52 +12,63 @@ export interface Wishes {
   readonly temporal: boolean;
 }
 
-/** A matte, and what the network gave for it: neither chosen from nor steadied. */
+/** Where the picture moves: its luma 0-255, and how much that changed in the frames before, 0-1; both at the network's size. */
+export interface Motion {
+  readonly luma: Float32Array;
+  readonly moved: Float32Array;
+}
+
+/** A matte, and what the next frame of the stream must know. */
 export interface Estimate extends Matte {
-  readonly given: Float32Array;
+  readonly given: Float32Array; // by the network: neither chosen from nor steadied
+  readonly motion: Motion | null; // none where nothing is steadied
 }
 
 /**
+ * @param luma of the picture, 0-255; not kept.
  * @param state the matte before, or null at the start of a stream. It comes in and goes out.
  * @throws LivematteError "engine".
  */
-export async function estimate(segmenter: Segmenter, small: SmallKernels, picture: Float32Array, timestamp_us: number, wishes: Wishes, state: Estimate | null): Promise<Estimate> {
+export async function estimate(segmenter: Segmenter, small: SmallKernels, picture: Float32Array, luma: Float32Array, timestamp_us: number, wishes: Wishes, state: Estimate | null): Promise<Estimate> {
+  const seen = luma.slice();
   const given = await segmenter.segment(picture, wishes.temporal ? (state?.given ?? null) : null);
   let alpha = given;
   if (wishes.who === "nearest") alpha = small.keepLargest(alpha, segmenter.size);
-  if (wishes.temporal && state?.alpha.length === alpha.length) alpha = small.temporal(alpha, state.alpha);
-  return { alpha, given, size: segmenter.size, timestamp_us };
+  let motion: Motion | null = null;
+  if (wishes.temporal) ({ alpha, motion } = small.temporal(alpha, seen, segmenter.size, state));
+  return { alpha, given, motion, size: segmenter.size, timestamp_us };
 }
 
 /** Kernels that work on alpha at the network's size, in a module of their own: it serves every renderer. */
 export class SmallKernels {
-  private at: { size: number; now: number; before: number; out: number; scratch: number } | null = null;
-
   constructor(private readonly kernels: Kernels) {}
 
-  temporal(alpha: Float32Array, before: Float32Array): Float32Array {
-    const at = this.room({ width: alpha.length, height: 1 });
-    this.kernels.floats(at.now, alpha.length).set(alpha);
-    this.kernels.floats(at.before, alpha.length).set(before);
-    this.kernels.lm.lm_temporal(at.now, at.before, at.out, alpha.length);
-    return this.kernels.floats(at.out, alpha.length).slice();
+  /** Alpha that settles where the picture stands still. At the start of a stream it is what it is. */
+  temporal(alpha: Float32Array, luma: Float32Array, size: Size, before: Estimate | null): { alpha: Float32Array; motion: Motion } {
+    if (!before?.motion || before.alpha.length !== alpha.length) return { alpha, motion: { luma, moved: new Float32Array(alpha.length).fill(1) } };
+    const { kernels } = this;
+    kernels.reset();
+    const [now, seen, last, lastSeen, moved] = [alpha, luma, before.alpha, before.motion.luma, before.motion.moved].map((values) => this.put(values)) as [number, number, number, number, number];
+    const [out, motion] = [kernels.take(alpha.byteLength), kernels.take(alpha.byteLength)];
+    const scratch = kernels.take(kernels.lm.lm_scratch_bytes(2 * size.width, 2 * size.height));
+    kernels.lm.lm_temporal(now, seen, last, lastSeen, moved, size.width, size.height, out, motion, scratch);
+    const copy = (at: number): Float32Array => kernels.floats(at, alpha.length).slice();
+    return { alpha: copy(out), motion: { luma, moved: copy(motion) } };
   }
 
   keepLargest(alpha: Float32Array, size: Size): Float32Array {
-    const at = this.room(size);
-    this.kernels.floats(at.now, alpha.length).set(alpha);
-    this.kernels.lm.lm_keep_largest(at.now, at.out, size.width, size.height, SMALLEST_PART, at.scratch);
-    return this.kernels.floats(at.out, alpha.length).slice();
+    const { kernels } = this;
+    kernels.reset();
+    const [now, out] = [this.put(alpha), kernels.take(alpha.byteLength)];
+    const scratch = kernels.take(kernels.lm.lm_scratch_bytes(2 * size.width, 2 * size.height));
+    kernels.lm.lm_keep_largest(now, out, size.width, size.height, SMALLEST_PART, scratch);
+    return kernels.floats(out, alpha.length).slice();
   }
 
-  private room(size: Size): { now: number; before: number; out: number; scratch: number } {
-    const count = size.width * size.height;
-    if (this.at?.size !== count || size.height > 1) {
-      this.kernels.reset();
-      const [now, before, out] = [this.kernels.take(4 * count), this.kernels.take(4 * count), this.kernels.take(4 * count)];
-      const scratch = this.kernels.take(this.kernels.lm.lm_scratch_bytes(2 * size.width, 2 * size.height));
-      this.at = { size: count, now, before, out, scratch };
-    }
-    return this.at;
+  /** The address of a copy in the module's memory. */
+  private put(values: Float32Array): number {
+    const at = this.kernels.take(values.byteLength);
+    this.kernels.floats(at, values.length).set(values);
+    return at;
   }
 }

@@ -132,7 +132,7 @@ export class Pipeline {
     try {
       if (this.faults.engine-- > 0) throw new LivematteError("engine", "the engine was made to fail");
       const state = age_us >= 0 ? matte : null;
-      this.matte = await estimate(segmenter, this.small, picture, frame.timestamp, wishes, state);
+      this.matte = await estimate(segmenter, this.small, picture, this.stages.renderer.luma, frame.timestamp, wishes, state);
       this.failures = 0;
     } catch (thrown) {
       this.matte = null;
