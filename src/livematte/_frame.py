@@ -170,9 +170,7 @@ class Frame:
         """
         from livematte import kernels
 
-        rgb, self._small[size] = kernels.downscale_rgb(
-            self.planes, self.format, self.matrix, self.range, size, planar
-        )
+        rgb, self._small[size] = kernels.downscale_rgb(self.planes, self.format, self.matrix, self.range, size, planar)
         return rgb
 
     def small(self, size: Size) -> F32:
@@ -184,11 +182,11 @@ class Frame:
 
     def small_luma(self, size: Size) -> F32:
         """Luma at `size`, averaged over areas, float32 in 0-255, (h, w)."""
-        first, second, third = self.small(size)
-        if self.format is not PixelFormat.RGB:
-            return first
-        red, green, blue = (np.float32(weight / 256) for weight in (77, 150, 29))
-        luma: F32 = (first * red + second * green) + third * blue
+        small = self.small(size)
+        luma: F32 = small[0]
+        if self.format is PixelFormat.RGB:
+            red, green, blue = (np.float32(weight / 256) for weight in (77, 150, 29))
+            luma = (small[0] * red + small[1] * green) + small[2] * blue
         return luma
 
     def to_rgb(self) -> U8:

@@ -211,7 +211,7 @@ def downscale_cases() -> Iterator[Case]:
             yield "lm_downscale_rgb", str(size), args, {"planes": list(planes_of(size, LAYOUTS[layout], 11))}
 
 
-def matte_cases() -> Iterator[Case]:
+def temporal_cases() -> Iterator[Case]:
     alpha, before = unit(noise(3, 67, 12)), unit(noise(3, 67, 13))
     before[1] = alpha[1] + (before[1] - np.float32(0.5)) / np.float32(8)
     before[2, :20] = alpha[2, :20]
@@ -226,6 +226,8 @@ def matte_cases() -> Iterator[Case]:
     given = {"alpha": [odd], "luma": [one], "before": [one * np.float32(0.5)], "luma_before": [one], "moved": [one]}
     yield "lm_temporal", "NaN and infinity", {}, given
 
+
+def matte_cases() -> Iterator[Case]:
     islands = np.where(noise(12, 20, 14) > 150, unit(noise(12, 20, 15)), np.float32(0)).astype(np.float32)
     checks = (np.indices((7, 9)).sum(0) % 2).astype(np.float32)
     two = np.zeros((12, 20), np.float32)
@@ -350,6 +352,7 @@ def composite_cases() -> Iterator[Case]:
 def cases() -> Iterator[Case]:
     yield from colour_cases()
     yield from downscale_cases()
+    yield from temporal_cases()
     yield from matte_cases()
     yield from plate_cases()
     yield from composite_cases()

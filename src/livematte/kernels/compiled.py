@@ -226,9 +226,7 @@ def keep_largest(alpha: F32, smallest_part: float) -> F32:
     return out
 
 
-def guided(
-    small: F32, format: PixelFormat, alpha: F32, reduce: int, radius: int, epsilon: float, gain: float
-) -> I16:
+def guided(small: F32, format: PixelFormat, alpha: F32, reduce: int, radius: int, epsilon: float, gain: float) -> I16:
     height, width = alpha.shape
     lines = _pool.empty((4, height // reduce, width // reduce), np.int16)
     _lib.lm_guided(

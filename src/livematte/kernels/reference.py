@@ -289,9 +289,7 @@ def _fit(guide: list[F32], alpha: F32, radius: int, epsilon: np.float32) -> list
     return [k0, k1, k2, mean_p - ((k0 * m0 + k1 * m1) + k2 * m2)]
 
 
-def guided(
-    small: F32, format: PixelFormat, alpha: F32, reduce: int, radius: int, epsilon: float, gain: float
-) -> I16:
+def guided(small: F32, format: PixelFormat, alpha: F32, reduce: int, radius: int, epsilon: float, gain: float) -> I16:
     half, g = f32(0.5), f32(gain)
     sharp = np.clip((_somebody(alpha) - half) * g + half, f32(0), f32(1))
     guide = _guide(np.stack([_cells(p, reduce) for p in small]), format)
@@ -300,14 +298,10 @@ def guided(
     chroma = luma * f32(CHROMA)
     if format is PixelFormat.RGB:
         weights = zip(*(map(f32, row) for row in FROM_RGB), strict=True)
-        slopes = [
-            _whole((((k0 * luma) * y + (k1 * chroma) * u) + (k2 * chroma) * v) * f32(128)) for y, u, v in weights
-        ]
+        slopes = [_whole((((k0 * luma) * y + (k1 * chroma) * u) + (k2 * chroma) * v) * f32(128)) for y, u, v in weights]
         offset = offset + k0 * f32(128 / 255)
     else:
-        slopes = [
-            _whole((k0 * luma) * f32(512)), _whole((k1 * chroma) * f32(128)), _whole((k2 * chroma) * f32(128))
-        ]
+        slopes = [_whole((k0 * luma) * f32(512)), _whole((k1 * chroma) * f32(128)), _whole((k2 * chroma) * f32(128))]
     return np.stack([*slopes, _whole(((offset - half) * g + half) * f32(512))])
 
 
