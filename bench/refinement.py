@@ -31,6 +31,9 @@ Seen = tuple[F32, F32]
 Rule = Callable[[list[Seen]], Iterator[F32]]
 
 SOFTNESS = 0.3
+SHARP = 1 + (kernels.STEEPEST_GAIN - 1) * (1 - SOFTNESS)
+"""Gain before the fit and after it, as built in."""
+
 STEP = 6
 """Every so many frames are scored by edges."""
 NEAR_PX = 4
@@ -79,7 +82,7 @@ def of_luma(radius: int = 2, epsilon: float = EPSILON, weigh: str = "", sharp: f
         offset = box(mean_p - slope * mean, radius)
         luma = frame.luma() / np.float32(255)
         line = stretched(box(slope, radius), frame.size) * luma + stretched(offset, frame.size)
-        return crisp(line, GAIN if sharp == 1 else 2.0)
+        return crisp(line, GAIN if sharp == 1 else sharp)
 
     return refine
 
@@ -108,7 +111,7 @@ def of_colour(radius: int, reduce: int, chroma: float, sharp: float = 1.0, trust
         for c, plane in enumerate(frame.planes):
             full = stretched(plane.astype(np.float32), frame.size) - middle[c]
             line += stretched(box(np.ascontiguousarray(slopes[..., c]), radius), frame.size) * full * weights[c]
-        return crisp(line, GAIN if sharp == 1 else 2.0)
+        return crisp(line, GAIN if sharp == 1 else sharp)
 
     return refine
 
@@ -145,14 +148,14 @@ EDGES: dict[str, Edge] = {
     "... epsilon 0.001": of_luma(epsilon=1e-3),
     "... weighted": of_luma(weigh="weighted"),
     "... gradient-domain": of_luma(weigh="gradient-domain"),
-    "... alpha sharpened before": of_luma(sharp=1.84),
+    "... alpha sharpened before": of_luma(sharp=SHARP),
     "... at two scales": two_scales,
     "guided by luma and chroma, radius 2": of_colour(2, 1, 1.0),
     "... chroma 6 times": of_colour(2, 1, 6.0),
     "... chroma 6 times, radius 4": of_colour(4, 1, 6.0),
     "... weighed by how sure the network is": of_colour(4, 1, 6.0, trust=True),
     "... in cells of 2x2, radius 2": of_colour(RADIUS, REDUCE, 6.0),
-    "... and alpha sharpened before": of_colour(RADIUS, REDUCE, 6.0, sharp=1.84),
+    "... and alpha sharpened before": of_colour(RADIUS, REDUCE, 6.0, sharp=SHARP),
     "the same, built in": built_in,
 }
 

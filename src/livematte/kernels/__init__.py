@@ -91,8 +91,9 @@ def keep_largest(alpha: F32, smallest_part: float) -> F32:
     return backend().keep_largest(alpha, smallest_part)  # type: ignore[no-any-return]
 
 
-STEEPEST_GAIN = 2.2
-"""Gain of alpha about one half at softness 0, before the fit and again after it."""
+STEEPEST_GAIN = 1.8
+"""Gain of alpha about one half at softness 0, before the fit and again after it. At the usual softness
+of 0.3 the mean error is least; more looks crisper, and errs more from frame to frame (dtSSD)."""
 
 
 def guided(
