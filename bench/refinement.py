@@ -87,7 +87,9 @@ def of_luma(radius: int = 2, epsilon: float = EPSILON, weigh: str = "", sharp: f
     return refine
 
 
-def of_colour(radius: int, reduce: int, chroma: float, sharp: float = 1.0, trust: bool = False) -> Edge:
+def of_colour(
+    radius: int, reduce: int, chroma: float, sharp: float = 1.0, trust: bool = False, again: int | None = None
+) -> Edge:
     """The guided filter on luma and chroma; pixels weigh as much as the network is sure of them, if `trust`."""
 
     def refine(alpha: F32, frame: Frame) -> F32:
@@ -107,10 +109,11 @@ def of_colour(radius: int, reduce: int, chroma: float, sharp: float = 1.0, trust
                 product = box(sure * guide[i] * guide[j], radius) / total
                 matrix[..., i, j] = product - means[i] * means[j] + (EPSILON if i == j else 0)
         slopes = np.clip(np.linalg.solve(matrix, np.stack(covariance, -1)[..., None])[..., 0], -4, 4)
-        line = stretched(box(mean_p - sum(slopes[..., c] * means[c] for c in range(3)), radius), frame.size)
+        wide = radius if again is None else again
+        line = stretched(box(mean_p - sum(slopes[..., c] * means[c] for c in range(3)), wide), frame.size)
         for c, plane in enumerate(frame.planes):
             full = stretched(plane.astype(np.float32), frame.size) - middle[c]
-            line += stretched(box(np.ascontiguousarray(slopes[..., c]), radius), frame.size) * full * weights[c]
+            line += stretched(box(np.ascontiguousarray(slopes[..., c]), wide), frame.size) * full * weights[c]
         return crisp(line, GAIN if sharp == 1 else sharp)
 
     return refine
@@ -155,7 +158,8 @@ EDGES: dict[str, Edge] = {
     "... chroma 6 times, radius 4": of_colour(4, 1, 6.0),
     "... weighed by how sure the network is": of_colour(4, 1, 6.0, trust=True),
     "... in cells of 2x2, radius 2": of_colour(RADIUS, REDUCE, 6.0),
-    "... and alpha sharpened before": of_colour(RADIUS, REDUCE, 6.0, sharp=SHARP),
+    "... slopes averaged over radius 1": of_colour(RADIUS, REDUCE, 6.0, again=1),
+    "... and alpha sharpened before": of_colour(RADIUS, REDUCE, 6.0, sharp=SHARP, again=1),
     "the same, built in": built_in,
 }
 

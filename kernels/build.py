@@ -16,7 +16,10 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 PACKAGED = HERE.parent / "src" / "livematte" / "kernels" / "lib"
 
-SOURCES = ("common.c", "colour.c", "downscale.c", "matte.c", "blur.c", "composite.c")
+SOURCES = (
+    "common.c", "colour.c", "downscale.c", "matte.c", "people.c", "room.c", "light.c", "blur.c", "composite.c",
+    "crop.c",
+)  # fmt: skip
 
 FLAGS = ("-std=c11", "-O3", "-Wall", "-Wextra", "-ffp-contract=off", "-fno-math-errno", "-fvisibility=hidden")
 """No contraction: with fused multiply-adds every machine would round differently."""

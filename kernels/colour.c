@@ -144,3 +144,67 @@ void lm_luma(const lm_plane *p, u8 *luma) {
     for (i32 x = 0; x < p[0].w; x++) o[x] = (u8)((u16)(77 * r[x] + 150 * g[x] + 29 * b[x] + 128) >> 8);
   }
 }
+
+/* Row i of the result: how much of Y, U and V (less black and 128) is in its Y, U or V, in Q12. */
+static void gain_matrix(to_yuv k, to_rgb r, const i32 *gain, i32 m[3][3]) {
+  const i32 from[3][3] = {{k.yr, k.yg, k.yb}, {k.ur, k.ug, k.ub}, {k.vr, k.vg, k.vb}};
+  const i32 to[3][3] = {{r.y, r.y, r.y}, {0, r.gu, r.bu}, {r.rv, r.gv, 0}};
+  for (i32 i = 0; i < 3; i++)
+    for (i32 j = 0; j < 3; j++) {
+      i64 sum = 0;
+      for (i32 c = 0; c < 3; c++) sum += (i64)from[i][c] * gain[c] * to[j][c];
+      m[i][j] = (i32)((sum + ((i64)1 << 28)) >> 29);
+    }
+}
+
+static void gain_luma(const u8 *restrict luma, const i32 *restrict more, i32 part, i32 black, i32 w, u8 *restrict out) {
+  for (i32 x = 0; x < w; x++) out[x] = byte(black + ((part * (luma[x] - black) + more[x] + 2048) >> 12));
+}
+
+static void gain_chroma(const i32 *restrict luma, const u8 *restrict u, const u8 *restrict v, const i32 *m, i32 w,
+                        u8 *restrict out) {
+  for (i32 x = 0; x < w; x++)
+    out[x] = byte(128 + ((m[0] * luma[x] + m[1] * (u[x] - 128) + m[2] * (v[x] - 128) + 2048) >> 12));
+}
+
+/* R, G and B times gains in Q12, in whatever layout they are. */
+void lm_relight(const lm_plane *p, i32 layout, i32 colour, i32 red, i32 green, i32 blue, u8 *const *out,
+                void *scratch) {
+  const i32 gain[3] = {red, green, blue};
+  i32 w = p[0].w, h = p[0].h, cw = p[1].w, shift = layout == LM_I420, black = TO_YUV[colour].black, m[3][3];
+  if (layout == LM_RGB) {
+    for (i32 k = 0; k < 3; k++)
+      for (i32 y = 0; y < h; y++) {
+        const u8 *restrict s = p[k].data + (ptrdiff_t)y * p[k].stride;
+        u8 *restrict o = out[k] + (size_t)y * w;
+        for (i32 x = 0; x < w; x++) o[x] = byte((s[x] * gain[k] + 2048) >> 12);
+      }
+    return;
+  }
+  gain_matrix(TO_YUV[colour], TO_RGB[colour], gain, m);
+  u8 *free = scratch;
+  i32 *more = lm_take(&free, 2 * (size_t)cw * sizeof(i32)), *mean = lm_take(&free, (size_t)cw * sizeof(i32));
+  for (i32 y = 0; y < p[1].h; y++) {
+    const u8 *u = p[1].data + (ptrdiff_t)y * p[1].stride, *v = p[2].data + (ptrdiff_t)y * p[2].stride;
+    i32 first = y << shift, second = lm_min(first + shift, h - 1);
+    const u8 *a = p[0].data + (ptrdiff_t)first * p[0].stride, *b = p[0].data + (ptrdiff_t)second * p[0].stride;
+    for (i32 x = 0; x < cw; x++) {
+      i32 part = m[0][1] * (u[x] - 128) + m[0][2] * (v[x] - 128);
+      if (shift)
+        more[2 * x] = more[2 * x + 1] = part;
+      else
+        more[x] = part;
+    }
+    gain_luma(a, more, m[0][0], black, w, out[0] + (size_t)first * w);
+    if (second != first) gain_luma(b, more, m[0][0], black, w, out[0] + (size_t)second * w);
+    if (shift) {
+      for (i32 x = 0; x < w / 2; x++)
+        mean[x] = ((a[2 * x] + a[2 * x + 1] + b[2 * x] + b[2 * x + 1] + 2) >> 2) - black;
+      if (w & 1) mean[w / 2] = ((2 * a[w - 1] + 2 * b[w - 1] + 2) >> 2) - black;
+    } else {
+      for (i32 x = 0; x < w; x++) mean[x] = a[x] - black;
+    }
+    gain_chroma(mean, u, v, m[1], cw, out[1] + (size_t)y * cw);
+    gain_chroma(mean, u, v, m[2], cw, out[2] + (size_t)y * cw);
+  }
+}

@@ -39,8 +39,8 @@ typedef u8 u8x8 __attribute__((vector_size(8)));
 
 static const u16x8 LANES = {0, 1, 2, 3, 4, 5, 6, 7};
 
-lm_plan lm_make_plan(i32 n, i32 w, i32 shift, u8 **free) {
-  lm_plan p = {n, w, 0, 0, lm_stretch(n, w), 0, 0};
+lm_plan lm_make_plan(lm_axis axis, i32 n, i32 w, i32 shift, u8 **free) {
+  lm_plan p = {n, w, 0, 0, axis, 0, 0};
   i32 step = p.axis.step, x = 0, groups = 0;
   if (step > 65536) return p; /* a row that shrinks is sampled one by one */
   p.count = lm_take(free, (size_t)n * sizeof(u16));

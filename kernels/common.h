@@ -105,7 +105,7 @@ typedef struct {
   u16x8 *part;
 } lm_plan;
 
-lm_plan lm_make_plan(i32 n, i32 w, i32 shift, u8 **free);
+lm_plan lm_make_plan(lm_axis axis, i32 n, i32 w, i32 shift, u8 **free);
 
 /* `to` has room for w + 16 samples. */
 void lm_expand_i16(const i16 *from, const lm_plan *plan, i16 *to); /* shift 1 */

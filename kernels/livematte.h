@@ -60,6 +60,8 @@ LM_API void lm_rgba_to_planes(const u8 *rgba, i32 stride, i32 w, i32 h, i32 orde
                               u8 *p1, u8 *p2);
 LM_API void lm_split_chroma(const lm_plane *uv, u8 *u, u8 *v);
 LM_API void lm_luma(const lm_plane *rgb, u8 *luma);
+LM_API void lm_relight(const lm_plane *p, i32 layout, i32 colour, i32 red, i32 green, i32 blue, u8 *const *out,
+                       void *scratch);
 
 /* downscale.c */
 LM_API void lm_downscale(const lm_plane *p, float *out, i32 w, i32 h, void *scratch);
@@ -70,19 +72,35 @@ LM_API void lm_downscale_rgb(const lm_plane *p, i32 layout, i32 colour, float *o
 /* matte.c */
 LM_API void lm_temporal(const float *alpha, const float *luma, const float *before, const float *luma_before,
                         const float *moved, i32 w, i32 h, float *out, float *motion, void *scratch);
-LM_API void lm_keep_largest(const float *alpha, float *out, i32 w, i32 h, float smallest_part, void *scratch);
 LM_API void lm_guided(const float *guide, i32 layout, const float *alpha, i32 w, i32 h, i32 reduce, i32 radius,
                       float epsilon, float gain, i16 *lines, void *scratch);
 LM_API void lm_apply_guided(const i16 *lines, i32 w, i32 h, const lm_plane *p, i32 layout, u8 *alpha, void *scratch);
 LM_API void lm_upsample(const float *alpha, i32 w, i32 h, lm_out out, void *scratch);
 
+/* people.c */
+LM_API void lm_who_stays(const float *alpha, const float *of_before, const float *shown_before, i32 w, i32 h,
+                         float step, float leave, float enter, float *out, float *of, float *shown, void *scratch);
+LM_API void lm_zone(const float *corners, i32 count, i32 w, i32 h, float inset, float soft, float *out, void *scratch);
+
+/* room.c */
+LM_API void lm_room(const float *rgb, const float *room, const float *alpha, i32 w, i32 h, float before, float step,
+                    float *out, float *weight, void *scratch);
+
+/* light.c */
+LM_API void lm_gain(const float *rgb, i32 n, i32 planar, float *gain);
+
 /* blur.c */
 LM_API void lm_blur_plate(const lm_plane *p, i32 layout, const u8 *alpha, i32 reduce, float sigma, const lm_out *out,
                           void *scratch);
+LM_API void lm_bokeh_plate(const lm_plane *p, i32 layout, const u8 *alpha, i32 reduce, float radius, const lm_out *out,
+                           void *scratch);
 LM_API void lm_foreground(const lm_plane *p, i32 layout, const u8 *alpha, i32 reduce, float sigma, u8 *const *out,
                           void *scratch);
 LM_API void lm_wrap_map(const lm_plane *plate, i32 layout, const u8 *alpha, i32 w, i32 h, float sigma,
                         float strength, const lm_out *light, u8 *map, void *scratch);
+
+/* crop.c */
+LM_API void lm_crop(const lm_plane *p, i32 left, i32 top, i32 side, u8 *out, void *scratch);
 
 /* composite.c */
 LM_API void lm_composite(const lm_plane *p, i32 layout, const u8 *alpha, const lm_plane *plate, const lm_plane *light,

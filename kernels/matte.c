@@ -2,8 +2,8 @@
 #include "rows.h"
 
 /* Where the picture stands still the matte moves a tenth of the way, and more of it the
- * larger the change; where luma changes by NOISE + FULL code values, all of it at once. */
-static const float STILL = 0.1f, NOISE = 1.5f, FULL = 12.0f;
+ * larger the change; where luma changes by NOISE + MOVES code values, all of it at once. */
+static const float STILL = 0.1f, NOISE = 1.5f, MOVES = 12.0f;
 
 /* Motion is remembered, since a network sees what has moved one or two frames late. */
 static const float FADES = 0.8f;
@@ -29,7 +29,7 @@ static void widest(const float *restrict in, i32 w, float *restrict out) {
 static void settle(const float *restrict alpha, const float *restrict before, const float *restrict change,
                    const float *restrict moved, i32 w, float *restrict out, float *restrict motion) {
   for (i32 x = 0; x < w; x++) {
-    float moves = (change[x] - NOISE) * (1.0f / FULL), faded = moved[x] * FADES;
+    float moves = (change[x] - NOISE) * (1.0f / MOVES), faded = moved[x] * FADES;
     moves = moves > faded ? moves : faded;
     moves = somebody(moves < 1.0f ? moves : 1.0f); /* or it would fade into denormal numbers */
     float way = somebody(alpha[x]) - before[x], part = (STILL + moves) + way * way;
@@ -64,44 +64,6 @@ void lm_temporal(const float *alpha, const float *luma, const float *before, con
     }
     size_t at = (size_t)y * w;
     settle(alpha + at, before + at, most, moved + at, w, out + at, motion + at);
-  }
-}
-
-/* A part is a 4-connected set of alpha above FAINT; its size counts alpha, so that faint
- * ghosts weigh little. */
-static const float FAINT = 0.1f;
-
-void lm_keep_largest(const float *alpha, float *out, i32 w, i32 h, float smallest_part, void *scratch) {
-  u8 *free = scratch;
-  i32 n = w * h, parts = 0;
-  i32 *label = lm_take(&free, (size_t)n * sizeof(i32));
-  i32 *stack = lm_take(&free, (size_t)n * sizeof(i32));
-  float *size = lm_take(&free, (size_t)(n / 2 + 2) * sizeof(float)); /* no two parts touch */
-  float largest = 0.0f;
-  for (i32 i = 0; i < n; i++) label[i] = -1;
-  for (i32 seed = 0; seed < n; seed++) {
-    if (label[seed] >= 0 || !(alpha[seed] > FAINT)) continue;
-    i32 top = 0;
-    float sum = 0.0f;
-    label[seed] = parts;
-    stack[top++] = seed;
-    while (top) {
-      i32 i = stack[--top], x = i % w, y = i / w;
-      sum += alpha[i];
-      const i32 near[4] = {x > 0 ? i - 1 : -1, x + 1 < w ? i + 1 : -1, y > 0 ? i - w : -1, y + 1 < h ? i + w : -1};
-      for (i32 k = 0; k < 4; k++) {
-        i32 j = near[k];
-        if (j < 0 || label[j] >= 0 || !(alpha[j] > FAINT)) continue;
-        label[j] = parts;
-        stack[top++] = j;
-      }
-    }
-    size[parts++] = sum;
-    if (sum > largest) largest = sum;
-  }
-  for (i32 i = 0; i < n; i++) {
-    float share = label[i] < 0 ? largest : size[label[i]];
-    out[i] = share >= smallest_part * largest ? alpha[i] : 0.0f;
   }
 }
 
@@ -310,7 +272,7 @@ void lm_guided(const float *guide, i32 layout, const float *alpha, i32 w, i32 h,
     fit_row(mean, gw, epsilon, k[0] + at, k[1] + at, k[2] + at, k[3] + at);
   }
   float *smooth[GUIDES + 1] = {g[0], g[1], g[2], p}; /* no longer needed */
-  for (i32 c = 0; c <= GUIDES; c++) box(k[c], smooth[c], gw, gh, r, sum[0]);
+  for (i32 c = 0; c <= GUIDES; c++) box(k[c], smooth[c], gw, gh, (r + 1) / 2, sum[0]);
   lines_of(smooth, layout, n, gain, lines);
 }
 

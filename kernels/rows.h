@@ -16,15 +16,22 @@
     i32 have[2], same;                                                                                  \
   } NAME;                                                                                               \
                                                                                                         \
-  /* n x m samples over w x h; `free` gives memory for three rows and a plan. */                                   \
-  static inline NAME NAME##_make(const T *data, ptrdiff_t pitch, i32 n, i32 m, i32 w, i32 h, u8 **free) {\
-    NAME r = {.data = data, .pitch = pitch, .w = w, .axis = lm_stretch(m, h), .have = {-1, -1}};        \
-    r.same = n == w && m == h;                                                                          \
-    if (r.same) return r;                                                                               \
-    r.plan = lm_make_plan(n, w, SHIFT, free);                                                           \
+  /* n samples a row along `across`, w of them in the picture, and rows along `down`; `free` gives      \
+   * memory for three rows and a plan. */                                                               \
+  static inline NAME NAME##_along(const T *data, ptrdiff_t pitch, lm_axis across, i32 n, lm_axis down,  \
+                                  i32 w, u8 **free) {                                                   \
+    NAME r = {.data = data, .pitch = pitch, .w = w, .axis = down, .have = {-1, -1}};                    \
+    r.plan = lm_make_plan(across, n, w, SHIFT, free);                                                   \
     for (i32 k = 0; k < 2; k++) r.row[k] = lm_take(free, ((size_t)w + 16) * sizeof(T));                 \
     r.mixed = lm_take(free, (size_t)w * sizeof(T));                                                     \
     return r;                                                                                           \
+  }                                                                                                     \
+                                                                                                        \
+  /* n x m samples over w x h. */                                                                       \
+  static inline NAME NAME##_make(const T *data, ptrdiff_t pitch, i32 n, i32 m, i32 w, i32 h, u8 **free) {\
+    lm_axis down = lm_stretch(m, h);                                                                    \
+    NAME same = {.data = data, .pitch = pitch, .w = w, .axis = down, .have = {-1, -1}, .same = 1};      \
+    return n == w && m == h ? same : NAME##_along(data, pitch, lm_stretch(n, w), n, down, w, free);     \
   }                                                                                                     \
                                                                                                         \
   static inline const T *NAME##_stretched(NAME *r, i32 i) {                                             \

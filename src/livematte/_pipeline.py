@@ -34,13 +34,15 @@ class Stages:
     """What happens to every frame of a stream.
 
     Args:
-        memory: whether the segmenter is told of the frame before; without, every frame stands alone.
+        memory: whether segmenter and refiners are told of the frame before; without, every frame stands alone.
+        framing: show the part of the output in which the people are, at its size.
     """
 
     segmenter: Segmenter
     refiners: tuple[Refiner, ...]
     effect: Effect
     memory: bool = True
+    framing: bool = False
 
 
 @dataclass(slots=True)
@@ -50,6 +52,8 @@ class StreamState:
     segmenter: State = None
     refiners: list[State] = field(default_factory=list)
     effect: State = None
+    light: State = None
+    framing: State = None
     failures: int = 0
 
 
@@ -65,7 +69,8 @@ def estimate(stages: Stages, frame: Frame, state: StreamState, stats: Stats) -> 
     with stats.stage("refine"):
         state.refiners = state.refiners or [None] * len(stages.refiners)
         for index, refiner in enumerate(stages.refiners):
-            matte, state.refiners[index] = refiner.refine(frame, matte, state.refiners[index])
+            matte, kept = refiner.refine(frame, matte, state.refiners[index])
+            state.refiners[index] = kept if stages.memory else None
     return matte
 
 
@@ -86,8 +91,21 @@ def render(stages: Stages, frame: Frame, state: StreamState, stats: Stats, max_f
         matte, state.segmenter, state.refiners = Matte.empty(frame), None, []
     with stats.stage("effect"):
         plate, state.effect = stages.effect.plate(frame, matte, state.effect)
+        amount = getattr(stages.effect, "match", 0.0)
+        if plate is not None and amount > 0:
+            from livematte.refine.light import match_light
+
+            before = state.light if stages.memory else None
+            matte, state.light = match_light(frame, plate, matte, amount, before)
     with stats.stage("composite"):
-        return composite(frame, plate, matte, light_wrap=stages.effect.light_wrap)
+        picture = composite(frame, plate, matte, light_wrap=stages.effect.light_wrap)
+    if not stages.framing:
+        return picture
+    with stats.stage("framing"):
+        from livematte.refine.framing import reframe
+
+        picture, state.framing = reframe(picture, matte, state.framing if stages.memory else None)
+        return picture
 
 
 def run(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,9 @@ from livematte._stages import Effect, Refiner, Segmenter
 from livematte._stats import Stats
 from livematte.effects.blur import Blur
 
+PICTURE_S = Fraction(1, 30)
+"""Seconds from one RGB picture to the next, which have no times of their own."""
+
 
 def build_stages(
     model: str | Segmenter = "livematte",
@@ -25,27 +29,36 @@ def build_stages(
     weights: str | Path | None = None,
     temporal: bool = True,
     refine: bool = True,
+    room: str | Path | U8 | None = None,
+    framing: bool = False,
 ) -> Stages:
     """The stages of a stream from names and options; see `Session`."""
     if threads is not None and not 1 <= threads <= 256:
         raise OptionError(f"threads must be from 1 to 256, got {threads}")
     painter: Effect = _registry.create("effects", effect) if isinstance(effect, str) else effect or Blur()
+    refiners = build_refiners(painter, temporal=temporal, refine=refine, room=room)
     segmenter: Segmenter = (
         _registry.create("models", model, engine=engine, threads=threads, weights=weights)
         if isinstance(model, str)
         else model
     )
-    return Stages(segmenter, build_refiners(painter, temporal=temporal, refine=refine), painter, temporal)
+    return Stages(segmenter, refiners, painter, temporal, framing)
 
 
-def build_refiners(effect: Effect, *, temporal: bool, refine: bool) -> tuple[Refiner, ...]:
+def build_refiners(
+    effect: Effect, *, temporal: bool, refine: bool, room: str | Path | U8 | None = None
+) -> tuple[Refiner, ...]:
     """The refiners that an effect's switches ask for, in order."""
     from livematte.refine.foreground import Foreground
     from livematte.refine.guided import Guided, Upsample
     from livematte.refine.nearest import Nearest
+    from livematte.refine.room import Room
     from livematte.refine.temporal import Temporal
+    from livematte.refine.zones import Inside
 
-    chain: list[Refiner] = []
+    chain: list[Refiner] = [] if room is None else [Room(room)]
+    if zones := getattr(effect, "zones", ()):
+        chain.append(Inside(zones))
     if getattr(effect, "who", "everyone") == "nearest":
         chain.append(Nearest())
     if temporal:
@@ -68,10 +81,16 @@ class Session:
         weights: a local weights file in place of the model's own.
         temporal: steady the matte over time; False treats every picture alone.
         refine: follow the picture's edges at full size.
+        room: a picture of the room without people, taken by the same camera from the same
+            place: a path, or RGB uint8 (h, w, 3). It sharpens the matte as long as the
+            camera stays there.
+        framing: show the part of the output in which the people are, at its size; it
+            follows them calmly.
         max_failures: covered frames in a row after which `process` gives up.
 
     Raises:
-        UnknownName, MissingExtra, OptionError, WeightsError, LoadError.
+        UnknownName, MissingExtra, OptionError, WeightsError, LoadError; OpenError and
+        FrameError for `room`.
     """
 
     def __init__(
@@ -84,10 +103,20 @@ class Session:
         weights: str | Path | None = None,
         temporal: bool = True,
         refine: bool = True,
+        room: str | Path | U8 | None = None,
+        framing: bool = False,
         max_failures: int = MAX_FAILURES,
     ) -> None:
         self.stages = build_stages(
-            model, effect, engine=engine, threads=threads, weights=weights, temporal=temporal, refine=refine
+            model,
+            effect,
+            engine=engine,
+            threads=threads,
+            weights=weights,
+            temporal=temporal,
+            refine=refine,
+            room=room,
+            framing=framing,
         )
         self.stats = Stats()
         self._temporal = temporal
@@ -108,7 +137,7 @@ class Session:
             FrameError: not such a picture.
             InferenceError: the network gave no matte.
         """
-        frame = self._next(Frame.from_rgb(rgb))
+        frame = self._next(Frame.from_rgb(rgb, pts=self._pts, time_base=PICTURE_S))
         matte = estimate(self.stages, frame, self._state, self.stats)
         alpha: F32 = np.divide(matte.alpha, 255, dtype=np.float32)
         return alpha
@@ -127,7 +156,7 @@ class Session:
             InferenceError: `max_failures` pictures in a row could not be segmented;
                 those before came out covered by the plate.
         """
-        return self.process_frame(Frame.from_rgb(rgb, pts=self._pts)).to_rgb()
+        return self.process_frame(Frame.from_rgb(rgb, pts=self._pts, time_base=PICTURE_S)).to_rgb()
 
     def process_frame(self, frame: Frame) -> Frame:
         """One planar frame with its background changed; no RGB on the way."""

@@ -232,10 +232,21 @@ def test_missing_weights(tmp_path: Path, out: Path) -> None:
         (["replace", "--with", "nowhere.mp4"], ["nowhere.mp4"]),
         (["blur", "--codec", "h266"], ["h266", "h264"]),
         (["blur", "--who", "me"], ["who must be", "'me'"]),
+        (["blur", "--room", "nowhere.png"], ["cannot read the image nowhere.png"]),
     ],
 )
 def test_unknown_names(arguments: list[str], words: list[str], out: Path) -> None:
     refused(livematte(arguments[0], CLIP, "-o", out, *arguments[1:]), *words)
+
+
+def test_a_room_of_another_shape(out: Path, tmp_path: Path) -> None:
+    from livematte import Frame
+    from livematte.sinks import open_sink
+
+    room = tmp_path / "room.png"
+    with open_sink(str(room)) as sink:
+        sink.write(Frame.from_rgb(np.zeros((48, 48, 3), np.uint8)))
+    refused(livematte("blur", CLIP, "-o", out, "--room", room), "room is 48x48", "frames are 96x64")
 
 
 @pytest.mark.parametrize(
@@ -243,6 +254,8 @@ def test_unknown_names(arguments: list[str], words: list[str], out: Path) -> Non
     [
         (["--strength", "7"], ["strength", "7", "0.1 to 1"]),
         (["--strength", "nan"], ["strength", "nan"]),
+        (["--zone", "0,0 1,1"], ["zone", "3 to 64 points", "got 2"]),
+        (["--zone", "0,0 1,0 1,1.5"], ["zone", "from 0 to 1", "1,1.5"]),
         (["--softness", "-1"], ["softness", "-1"]),
         (["--light-wrap", "1e9"], ["light_wrap"]),
         (["--threads", "0"], ["threads", "1 to 256", "0"]),

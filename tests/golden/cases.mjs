@@ -150,6 +150,10 @@ class Call {
         return lm.lm_planes_to_rgb(this.planes("planes"), layout, colour, outputs[0]);
       case "lm_luma":
         return lm.lm_luma(this.planes("planes"), outputs[0]);
+      case "lm_relight": {
+        const [planes, out] = [this.planes("planes"), this.pointers()];
+        return lm.lm_relight(planes, layout, colour, ...args.gains, out, this.scratch(w, h));
+      }
       case "lm_downscale":
         return lm.lm_downscale(this.planes("planes"), outputs[0], toW, toH, this.scratch(Math.max(w, toW), Math.max(h, toH)));
       case "lm_downscale_rgb": {
@@ -157,10 +161,22 @@ class Call {
         const planes = this.planes("planes");
         return lm.lm_downscale_rgb(planes, layout, colour, outputs[0], toW, toH, args.planar, outputs[1], scratch);
       }
+      case "lm_gain":
+        return lm.lm_gain(this.plain("rgb"), (w * h) / 3, args.planar, outputs[0]);
       case "lm_temporal":
         return lm.lm_temporal(...["alpha", "luma", "before", "luma_before", "moved"].map((name) => this.plain(name)), w, h, ...outputs, this.scratch(2 * w, 2 * h));
-      case "lm_keep_largest":
-        return lm.lm_keep_largest(this.plain("alpha"), outputs[0], w, h, args.smallest_part, this.scratch(2 * w, 2 * h));
+      case "lm_who_stays": {
+        const before = (given.before ?? [null, null]).map((array) => this.places.get(array) ?? 0);
+        return lm.lm_who_stays(this.plain("alpha"), ...before, w, h, args.step, args.leave, args.enter, ...outputs, this.scratch(2 * w, 2 * h));
+      }
+      case "lm_zone":
+        return lm.lm_zone(this.plain("corners"), h, toW, toH, args.inset, args.soft, outputs[0], this.scratch(2 * toW, 2 * toH));
+      case "lm_room": {
+        const [alpha] = given.alpha;
+        const size = [width(alpha), height(alpha)];
+        const scratch = this.scratch(2 * size[0], 2 * size[1]);
+        return lm.lm_room(this.plain("rgb"), this.plain("room"), this.plain("alpha"), ...size, args.before, args.step, ...outputs, scratch);
+      }
       case "lm_guided": {
         const [alpha] = given.alpha;
         const [fullW, fullH] = [width(alpha), height(alpha)];
@@ -179,10 +195,16 @@ class Call {
         const [planes, alpha, out] = [this.planes("planes"), this.plain("alpha"), this.outs(3)];
         return lm.lm_blur_plate(planes, layout, alpha, args.reduce, args.sigma, out, this.scratch(w, h));
       }
+      case "lm_bokeh_plate": {
+        const [planes, alpha, out] = [this.planes("planes"), this.plain("alpha"), this.outs(3)];
+        return lm.lm_bokeh_plate(planes, layout, alpha, args.reduce, args.radius, out, this.scratch(w, h));
+      }
       case "lm_foreground": {
         const [planes, alpha, out] = [this.planes("planes"), this.plain("alpha"), this.pointers()];
         return lm.lm_foreground(planes, layout, alpha, args.reduce, args.sigma, out, this.scratch(w, h));
       }
+      case "lm_crop":
+        return lm.lm_crop(this.planes("planes"), ...args.window, outputs[0], this.scratch(w, h));
       case "lm_wrap_map": {
         const [matte] = given.alpha;
         const [frameW, frameH] = [width(matte), height(matte)];

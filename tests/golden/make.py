@@ -61,15 +61,28 @@ def call(backend: Any, kernel: str, args: dict[str, Any], given: Given) -> list[
         return [rgb.reshape(rgb.shape[0], -1)]
     if kernel == "lm_luma":
         return [backend.luma(planes)]
+    if kernel == "lm_relight":
+        return list(backend.relight(planes, layout, *colour, tuple(args["gains"])))
     if kernel == "lm_downscale":
         return [backend.downscale(planes[0], size)]
     if kernel == "lm_downscale_rgb":
         rgb, small = backend.downscale_rgb(planes, layout, *colour, size, bool(args["planar"]))
         return [rgb.reshape(-1, size.width if args["planar"] else 3 * size.width), small.reshape(-1, size.width)]
+    if kernel == "lm_gain":
+        height, width = given["rgb"][0].shape
+        shape = (3, height // 3, width) if args["planar"] else (height, width // 3, 3)
+        return [backend.gain(given["rgb"][0].reshape(shape), bool(args["planar"]))]
     if kernel == "lm_temporal":
         return list(backend.temporal(alpha, *(given[name][0] for name in ("luma", "before", "luma_before", "moved"))))
-    if kernel == "lm_keep_largest":
-        return [backend.keep_largest(alpha, args["smallest_part"])]
+    if kernel == "lm_who_stays":
+        before = tuple(given["before"]) if "before" in given else None
+        return list(backend.who_stays(alpha, before, args["step"], args["leave"], args["enter"]))
+    if kernel == "lm_zone":
+        return [backend.zone(given["corners"][0], size, args["inset"], args["soft"])]
+    if kernel == "lm_room":
+        height, width = alpha.shape
+        rgb, room = (given[name][0].reshape(height, width, 3) for name in ("rgb", "room"))
+        return list(backend.room(rgb, room, alpha, args["before"], args["step"]))
     if kernel == "lm_guided":
         small = given["small"][0].reshape(3, *alpha.shape)
         lines = backend.guided(small, layout, alpha, *(args[name] for name in ("reduce", "radius", "epsilon", "gain")))
@@ -81,8 +94,12 @@ def call(backend: Any, kernel: str, args: dict[str, Any], given: Given) -> list[
         return [backend.upsample(alpha, size)]
     if kernel == "lm_blur_plate":
         return list(backend.blur_plate(planes, layout, alpha, args["reduce"], args["sigma"]))
+    if kernel == "lm_bokeh_plate":
+        return list(backend.bokeh_plate(planes, layout, alpha, args["reduce"], args["radius"]))
     if kernel == "lm_foreground":
         return list(backend.foreground(planes, layout, alpha, args["reduce"], args["sigma"]))
+    if kernel == "lm_crop":
+        return [backend.crop(planes[0], *args["window"])]
     if kernel == "lm_wrap_map":
         light, share = backend.wrap_map(planes, layout, alpha, args["reduce"], args["sigma"], args["strength"])
         return [*light, share]
@@ -185,6 +202,16 @@ def colour_cases() -> Iterator[Case]:
         yield "lm_luma", str(size), {}, {"planes": every_padded(planes_of(size, PixelFormat.RGB, 7, True))}
 
 
+def relight_cases() -> Iterator[Case]:
+    for layout, format in enumerate(LAYOUTS):
+        for colour, gains in enumerate(((4096, 4096, 4096), (4847, 4300, 3427), (3427, 3800, 4847), (0, 32767, 9000))):
+            args = {"layout": layout, "colour": colour, "gains": gains}
+            yield "lm_relight", "odd", args, {"planes": every_padded(planes_of(Size(33, 5), format, 3, True))}
+        for size in (Size(1, 1), Size(3, 5), WIDE):
+            args = {"layout": layout, "colour": size.width % 4, "gains": (4500, 4096, 3600)}
+            yield "lm_relight", str(size), args, {"planes": list(planes_of(size, format, 6, True))}
+
+
 def downscale_cases() -> Iterator[Case]:
     pairs = [
         (ODD, SMALL),
@@ -228,15 +255,6 @@ def temporal_cases() -> Iterator[Case]:
 
 
 def matte_cases() -> Iterator[Case]:
-    islands = np.where(noise(12, 20, 14) > 150, unit(noise(12, 20, 15)), np.float32(0)).astype(np.float32)
-    checks = (np.indices((7, 9)).sum(0) % 2).astype(np.float32)
-    two = np.zeros((12, 20), np.float32)
-    two[2:10, 2:8], two[3:9, 12:17], two[0, 19] = 1.0, 0.75, 0.09
-    for name, part in (("islands", islands), ("checks", checks), ("two people", two), ("nobody", np.zeros_like(two))):
-        for share in (0.0, 0.35, 1.0):
-            yield "lm_keep_largest", name, {"smallest_part": share}, {"alpha": [part]}
-    yield "lm_keep_largest", "one pixel", {"smallest_part": 0.35}, {"alpha": [np.full((1, 1), 0.5, np.float32)]}
-
     soft = unit(person(10, 18))
     small = [np.concatenate([picture(10, 18, 16 + k) for k in range(3)]).astype(np.float32)]
     for layout in range(3):
@@ -283,6 +301,92 @@ def matte_cases() -> Iterator[Case]:
     yield "lm_upsample", "far", {"size": WIDE}, {"alpha": [unit(noise(2, 2, 25))]}
 
 
+def people_cases() -> Iterator[Case]:
+    islands = np.where(noise(9, 13, 14) > 150, unit(noise(9, 13, 15)), np.float32(0)).astype(np.float32)
+    checks = (np.indices((5, 7)).sum(0) % 2).astype(np.float32)
+    two = np.zeros((12, 20), np.float32)
+    two[2:10, 2:8], two[3:9, 12:17], two[1:11, 11], two[0, 19] = 1.0, 0.75, 0.05, 0.09
+    joined, alone, nobody = two.copy(), two.copy(), np.zeros_like(two)
+    joined[5:7, 8:12], alone[:, 9:] = 0.5, 0
+    moved, far = np.roll(two, 3, 1), np.roll(two, 9, 1)
+    sick = np.where(islands > 0.9, np.float32(np.nan), islands).astype(np.float32)
+    limits = {"step": 0.125, "leave": 0.5, "enter": 0.75}
+
+    pixel = np.full((1, 1), 0.5, np.float32)
+    for name, alpha in (("islands", islands), ("NaN", sick)):
+        yield "lm_who_stays", name, {"step": 1.0, "leave": 0.3, "enter": 0.4}, {"alpha": [alpha]}
+    yield "lm_who_stays", "one pixel", limits, {"alpha": [pixel]}
+    for name, clip in (
+        ("comes and moves", (alone, two, moved, far)),
+        ("comes beside a smaller one", (two - alone, two)),
+        ("touches and parts", (two, joined, two)),
+        ("disappears for a frame", (two, nobody, two)),
+        ("islands after islands", (islands, np.roll(islands, 1, 0))),
+        ("checks after checks", (checks, 1 - checks, np.ones_like(checks))),
+    ):
+        before = None
+        for index, alpha in enumerate(clip):
+            given = {"alpha": [alpha], **({} if before is None else {"before": list(before)})}
+            yield "lm_who_stays", f"{name}, frame {index}", limits, given
+            before = reference.who_stays(alpha, before, *limits.values())[1:]
+
+    star = [(0.5, 0.05), (0.2, 0.95), (0.95, 0.35), (0.05, 0.35), (0.8, 0.95)]
+    for name, corners in (
+        ("left half, along the border", [(0, 0), (0.5, 0), (0.5, 1), (0, 1)]),
+        ("whole picture", [(0, 0), (1, 0), (1, 1), (0, 1)]),
+        ("star", star),
+        ("double point", [(0.1, 0.1), (0.1, 0.1), (0.9, 0.2), (0.4, 0.9)]),
+        ("a line", [(0.1, 0.1), (0.9, 0.9), (0.5, 0.5)]),
+        ("many corners", [(k % 7 / 8 + 0.05, k % 11 / 12 + 0.05) for k in range(64)]),
+    ):
+        for size in (Size(1, 1), Size(9, 13)):
+            args = {"size": size, "inset": 1.0, "soft": 2.0}
+            yield "lm_zone", f"{name} {size}", args, {"corners": [np.array(corners, np.float32)]}
+
+
+def light_cases() -> Iterator[Case]:
+    for about, rgb in (
+        ("ramp", unit(picture(6, 33, 70))),
+        ("dark", unit(noise(6, 33, 71)) * np.float32(0.4)),
+        ("darkest", unit(noise(3, 33, 72)) * np.float32(0.02)),
+        ("black but for a lamp", np.where(np.arange(99).reshape(3, 33) < 6, np.float32(1), np.float32(0))),
+        ("white", np.ones((3, 3), np.float32)),
+    ):
+        for planar in (0, 1):
+            yield "lm_gain", about, {"planar": planar}, {"rgb": [rgb]}
+
+
+def room_cases() -> Iterator[Case]:
+    height, width = 13, 17
+    room = unit(np.dstack([picture(height, width, 60 + k) for k in range(3)]).reshape(height, 3 * width))
+    body = unit(person(height, width))
+    unsure = np.clip(body * np.float32(0.9) + unit(noise(height, width, 63)) * np.float32(0.3), 0, 1).astype(np.float32)
+    unsure[body == 0] *= np.float32(0.1)
+    unsure[0, 0] = np.nan
+    light = room * np.float32(0.75) + np.float32(0.05)
+    shown = np.repeat(body, 3, 1)
+    frame = light + shown * (unit(noise(height, 3 * width, 64)) - light)
+    moved = np.roll(frame, 9, 1)
+    for name, rgb, before in (
+        ("first", frame, -1.0),
+        ("rising", frame, 0.5),
+        ("off, and still", frame, 0.0),
+        ("moved", moved, 1.0),
+        ("moved a little, and off", np.where(shown > 0, frame, frame * np.float32(0.5) + moved * np.float32(0.5)), 0.0),
+    ):
+        given = {"rgb": [rgb.astype(np.float32)], "room": [room], "alpha": [unsure]}
+        yield "lm_room", name, {"before": before, "step": 0.125}, given
+    plain = np.full((height, 3 * width), 0.5, np.float32)
+    yield "lm_room", "plain wall", {"before": 1.0, "step": 1.0}, {"rgb": [frame], "room": [plain], "alpha": [unsure]}
+    for name, alpha in (("all person", 1.0), ("nobody", 0.0)):
+        given = {"rgb": [room], "room": [room], "alpha": [np.full((height, width), alpha, np.float32)]}
+        yield "lm_room", name, {"before": -1.0, "step": 1.0}, given
+    one, other = room[:1, :3].copy(), room[1:2, :3].copy()
+    for value in (0.0, 0.5):
+        given = {"rgb": [one], "room": [other], "alpha": [np.full((1, 1), value, np.float32)]}
+        yield "lm_room", "one pixel", {"before": -1.0, "step": 1.0}, given
+
+
 def alphas(size: Size) -> dict[str, npt.NDArray[np.uint8]]:
     shape = (size.height, size.width)
     return {
@@ -299,16 +403,24 @@ def plate_cases() -> Iterator[Case]:
         for name, alpha in alphas(ODD).items():
             args = {"layout": layout, "reduce": 4, "sigma": 1.7}
             yield "lm_blur_plate", name, args, {"planes": planes, "alpha": [alpha]}
+            if layout == 0:
+                disc = {"layout": layout, "reduce": 4, "radius": 5.2}
+                yield "lm_bokeh_plate", name, disc, {"planes": planes, "alpha": [alpha]}
             if layout == 0 or name == "person":
                 yield "lm_foreground", name, args, {"planes": planes, "alpha": [alpha]}
         for reduce, sigma in ((2, 0.2), (2, 2.9), (8, 1.6), (16, 1.1), (4, 20.0)):
             args = {"layout": layout, "reduce": reduce, "sigma": sigma}
             yield "lm_blur_plate", "grid", args, {"planes": planes, "alpha": [person(27, 51)]}
+        for reduce, radius in ((2, 0.4), (4, 3.4), (8, 9.0), (16, 40.0)):
+            args = {"layout": layout, "reduce": reduce, "radius": radius}
+            yield "lm_bokeh_plate", "grid", args, {"planes": planes, "alpha": [person(27, 51)]}
         for size in (*TINY, WIDE):
             small = list(planes_of(size, format, 33, True))
             alpha = person(size.height, size.width)
             args = {"layout": layout, "reduce": 2 if size.width % 2 else 16, "sigma": 1.3}
             yield "lm_blur_plate", str(size), args, {"planes": small, "alpha": [alpha]}
+            disc = {"layout": layout, "reduce": 2, "radius": 2.6}
+            yield "lm_bokeh_plate", str(size), disc, {"planes": small, "alpha": [alpha]}
             yield "lm_foreground", str(size), args, {"planes": small, "alpha": [alpha]}
         for reduce in (2, 8):
             args = {"layout": layout, "reduce": reduce, "sigma": 0.8}
@@ -349,13 +461,26 @@ def composite_cases() -> Iterator[Case]:
             yield "lm_composite", str(small), {"layout": layout}, given
 
 
+def crop_cases() -> Iterator[Case]:
+    for left, top, side in ((0, 0, 32768), (32768, 32768, 32768), (9876, 12345, 50000), (0, 1, 65535), (0, 0, 65536)):
+        yield "lm_crop", "odd", {"window": (left, top, side)}, {"planes": [padded(noise(9, 25, 60))]}
+    for size in (*TINY, WIDE):
+        args = {"window": (20000, 7000, 40001)}
+        yield "lm_crop", str(size), args, {"planes": [noise(size.height, size.width, 61)]}
+
+
 def cases() -> Iterator[Case]:
     yield from colour_cases()
+    yield from relight_cases()
     yield from downscale_cases()
     yield from temporal_cases()
     yield from matte_cases()
+    yield from people_cases()
+    yield from light_cases()
+    yield from room_cases()
     yield from plate_cases()
     yield from composite_cases()
+    yield from crop_cases()
 
 
 # --- the files ---------------------------------------------------------------------------------

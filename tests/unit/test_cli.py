@@ -91,6 +91,15 @@ def test_strength_of_blur_shows(
     assert sharp > left_roughness[0] > left_roughness[1]
 
 
+def test_bokeh_is_another_blur(livematte: Callable, tmp_path: Path, astronaut_path: Path) -> None:
+    plain, disc = tmp_path / "plain.png", tmp_path / "disc.png"
+    assert livematte("blur", astronaut_path, "-o", plain)[0] == 0
+    assert livematte("blur", astronaut_path, "-o", disc, "--bokeh")[0] == 0
+    difference = np.abs(decoded(plain)[0][1].astype(int) - decoded(disc)[0][1])
+    assert difference[:250, :80].mean() > 1, "the room"
+    assert difference[80:160, 200:260].max() <= 2, "the face"
+
+
 @pytest.mark.parametrize("background", ["color:blue", "#0000ff", "color:#0000FF"])
 def test_replace_by_a_colour(background: str, livematte: Callable, tmp_path: Path, astronaut_path: Path) -> None:
     out = tmp_path / "out.png"
@@ -112,6 +121,38 @@ def test_replace_refuses_other_effects(livematte: Callable, tmp_path: Path) -> N
     code, _, err = livematte("replace", CLIP, "-o", tmp_path / "out.mp4", "--with", "blur:0.5")
     assert code == cli.FAILED
     assert "use `livematte blur`" in err
+
+
+def test_the_person_in_the_light_of_a_dark_background(
+    livematte: Callable, tmp_path: Path, astronaut_path: Path
+) -> None:
+    shown = []
+    for options in ([], ["--match", "1"]):
+        out = tmp_path / f"{len(options)}.png"
+        assert livematte("replace", astronaut_path, "-o", out, "--with", "color:#101418", *options)[0] == 0
+        shown.append(decoded(out)[0][1][90:140, 205:245].mean())
+    assert shown[1] < 0.95 * shown[0]
+
+
+@pytest.mark.parametrize("command", ["blur", "remove", "replace"])
+def test_framing_shows_the_person_larger_at_the_same_size(
+    command: str, livematte: Callable, tmp_path: Path, astronaut: np.ndarray
+) -> None:
+    import cv2
+
+    scene = np.full((360, 640, 3), 128, np.uint8)
+    scene[104:, 20:276] = cv2.resize(astronaut, (256, 256), interpolation=cv2.INTER_AREA)
+    cv2.imwrite(str(tmp_path / "scene.png"), scene[..., ::-1])
+    options = ["--with", "color:blue"] if command == "replace" else []
+    shown = []
+    for framing in ([], ["--framing"]):
+        out = tmp_path / f"{len(framing)}.png"
+        assert livematte(command, tmp_path / "scene.png", "-o", out, *options, *framing)[0] == 0
+        shown.append(decoded(out)[0][1].astype(int))
+    plain, framed = shown
+    assert framed.shape == plain.shape
+    suit = [((p[..., 0] > 180) & (p[..., 1] < 120) & (p[..., 2] < 90)).sum() for p in shown]
+    assert suit[1] > 1.5 * suit[0]
 
 
 def test_remove_writes_alpha(livematte: Callable, tmp_path: Path, astronaut_path: Path) -> None:

@@ -258,6 +258,19 @@ def test_trailing_refuses_another_size() -> None:
         metrics.trailing(square()[:-1], square(), seen)
 
 
+def test_rim_is_the_halo_along_the_edge_alone() -> None:
+    truth = wall(200)
+    truth[:, 199] = 0.5
+    true = np.full((HEIGHT, WIDTH, 3), 100, np.uint8)
+    shown = true.copy()
+    shown[:, 203:205] = 87  # two of the 13 columns that lie around the edge
+    assert metrics.rim(true, true, truth) == 0
+    assert metrics.rim(shown, true, truth) == pytest.approx(13 * 2 / 13)
+    shown[:, 250:] = 0
+    assert metrics.rim(shown, true, truth) == pytest.approx(13 * 2 / 13)
+    assert metrics.rim(shown, true, wall(400)) == 0
+
+
 @pytest.mark.parametrize("metric", [metrics.iou, metrics.boundary_f, metrics.mad, metrics.grad, metrics.conn])
 def test_sizes_must_agree(metric: object) -> None:
     with pytest.raises(FrameError, match=r"\(4, 5\) and \(5, 4\)"):

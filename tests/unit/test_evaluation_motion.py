@@ -74,10 +74,12 @@ def test_the_frame_is_alpha_of_the_figure_and_the_rest_of_the_room(clip: Callabl
     assert cut is not None
     painted = cutout.Figure(np.full_like(cut.rgb, (255, 0, 0)), cut.alpha, cut.cut)
     room = np.full((SIZE.height, SIZE.width, 3), (0, 0, 255), np.uint8)
-    picture, alpha = painted.over(room, 10.3, 0)
+    scene = painted.over(room, 10.3, 0)
+    picture, alpha = scene.rgb, scene.alpha
     assert np.abs(picture[..., 0] - 255 * alpha).max() <= 0.51
     assert np.abs(picture[..., 2] - 255 * (1 - alpha)).max() <= 0.51
     assert 0 < np.count_nonzero((alpha > 0.1) & (alpha < 0.9)) < 0.05 * alpha.size
+    assert (scene.foreground[alpha > 0] == (255, 0, 0)).all()
     assert (room == (0, 0, 255)).all()
 
 

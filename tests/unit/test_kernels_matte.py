@@ -83,31 +83,11 @@ def test_what_is_not_a_number_is_nobody() -> None:
     for alpha in (nan, left):
         for softness in (0.0, 1.0):
             assert not follow(Frame(grey(luma), PixelFormat.I420), alpha, softness).any()
-        kept = kernels.keep_largest(alpha, 0.35)
+        kept, _ = kernels.who_stays(alpha, None, 1.0, 0.3, 0.4)
         none = np.zeros_like(alpha)
         for luma_before in (none, none + 99):  # the same scene, and another
             steady, _ = kernels.temporal(kept, none, none, luma_before, none)
             assert not kernels.upsample(steady, Size(160, 90)).any()
-
-
-def two_people() -> F32:
-    alpha = np.zeros((36, 64), np.float32)
-    alpha[6:30, 4:24] = 0.9
-    alpha[10:20, 40:50] = 0.8
-    return alpha
-
-
-def test_keep_largest_removes_small_parts_alone() -> None:
-    alpha = two_people()
-    kept = kernels.keep_largest(alpha, 0.35)
-    assert np.array_equal(kept[:, :32], alpha[:, :32])
-    assert not kept[:, 32:].any()
-    assert np.array_equal(kernels.keep_largest(alpha, 0.1), alpha)
-    beside = np.maximum(alpha, alpha[:, ::-1])
-    assert np.array_equal(kernels.keep_largest(beside, 0.35)[:, [10, 53]], beside[:, [10, 53]])
-    joined = alpha.copy()
-    joined[15, 24:40] = 0.2
-    assert np.array_equal(kernels.keep_largest(joined, 0.35), joined), "an outstretched arm belongs to its person"
 
 
 def test_temporal_settles_what_is_still_and_follows_what_moves(random: np.random.Generator) -> None:

@@ -261,5 +261,6 @@ def test_memory_is_of_the_stages_not_of_the_model(graph: Path) -> None:
     for stages, state in zip((alone, film), states, strict=True):
         estimate(stages, frame(), state, Stats())
     assert states[0].segmenter is None
-    assert states[1].segmenter.shape == (1, 1, 8, 16)
+    previous, _light = states[1].segmenter
+    assert previous.shape == (1, 1, 8, 16)
     segmenter.close()

@@ -9,7 +9,6 @@ import numpy as np
 from livematte import Frame, Matte, PixelFormat, Size
 from livematte.refine.foreground import Foreground
 from livematte.refine.guided import Guided, Upsample
-from livematte.refine.nearest import Nearest
 from livematte.refine.temporal import Temporal
 from livematte.sources.synthetic import Synthetic
 
@@ -138,16 +137,6 @@ def test_guided_takes_networks_of_odd_sizes() -> None:
         alpha = Guided().refine(frame, Matte(np.ones((height, width), np.float32), 0), None)[0].alpha
         assert (alpha == 255).all()
         assert alpha.shape == frame.planes[0].shape
-
-
-def test_nearest_keeps_the_large_and_drops_the_small() -> None:
-    alpha = np.zeros((36, 64), np.float32)
-    alpha[10:36, 5:25] = 1
-    alpha[12:36, 40:55] = 0.9  # beside them, nearly as large
-    alpha[2:8, 30:34] = 1  # far behind
-    kept = Nearest().refine(SOURCE.frame(0), Matte(alpha, 0), None)[0].alpha
-    assert (kept[10:36] == alpha[10:36]).all()
-    assert not kept[:10].any()
 
 
 def test_foreground_takes_the_room_out_of_the_rim() -> None:

@@ -15,6 +15,7 @@ import json
 import os
 import sys
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,12 @@ FRAMES = 60
 FPS = 30
 ROW = (0, 3, 6, 9, 12)
 """Frames of the clip that are looked at one after the other."""
+COMING_PX = (100, 200, 240, 240, 240, 240, 240, 120, 120, 120)
+"""Height of somebody beside a person of 300 px, frame by frame: they come near and go away again."""
+ZONES = [[(0.1, 0.05), (0.55, 0.2), (0.5, 0.9), (0.15, 1)], [(0.6, 0), (1, 0), (1, 0.5)]]
+"""What stays in one of the effects."""
+STEP_MS = 90
+"""Time from one picture to the next where a window follows somebody; a frame's unit of time is 1 ms."""
 STRIPE_PX = 8
 """Width of a stripe; pages/kit.js looks for it."""
 STRIPES = (20, 235)
@@ -51,7 +58,7 @@ def main(folder: Path) -> None:
         write(folder / f"{name}.y4m", pictures)
         write(folder / f"{name}.webm", pictures)
     cv2.imwrite(str(folder / "plate.png"), plate()[..., ::-1])
-    write_stills(folder, list(person()))
+    write_stills(folder, list(person()), list(beside()))
 
 
 def portrait() -> U8:
@@ -84,6 +91,33 @@ def striped() -> Pictures:
         frame = wall.copy()
         part = picture[..., 3:].astype(np.float32) / 255
         frame[:, 140:500] = part * picture[..., :3] + (1 - part) * frame[:, 140:500]
+        yield np.rint(frame).astype(np.uint8)
+
+
+def beside() -> Pictures:
+    """RGB (360, 640, 3): the portrait twice before a grey wall, the second one smaller, of `COMING_PX`."""
+    rgb = portrait()
+    with Session(MODEL, temporal=False) as session:
+        cut = np.dstack((rgb, np.rint(session.matte(rgb) * 255).astype(np.uint8)))
+    for height in COMING_PX:
+        frame = np.full((360, 640, 3), 150, np.float32)
+        for side, left in ((300, 10), (height, 370)):
+            small = cv2.resize(cut, (side, side), interpolation=cv2.INTER_AREA).astype(np.float32)
+            place, part = frame[360 - side :, left : left + side], small[..., 3:] / 255
+            place[:] = part * small[..., :3] + (1 - part) * place
+        yield np.rint(frame).astype(np.uint8)
+
+
+def in_room() -> Pictures:
+    """RGB (360, 640, 3): the portrait before the hills in another light, until the camera moves."""
+    rgb = portrait()
+    with Session(MODEL, temporal=False) as session:
+        cut = np.dstack((rgb, np.rint(session.matte(rgb) * 255).astype(np.uint8)))
+    small = cv2.resize(cut, (320, 320), interpolation=cv2.INTER_AREA).astype(np.float32)
+    for moved_px in (0, 0, 0, 90, 90, 0, 0, 0):
+        frame = np.roll(plate().astype(np.float32) * 0.8 + 10, moved_px, 1)
+        place, part = frame[40:, 150:470], small[..., 3:] / 255
+        place[:] = part * small[..., :3] + (1 - part) * place
         yield np.rint(frame).astype(np.uint8)
 
 
@@ -124,7 +158,7 @@ def plate() -> U8:
     return np.clip(np.where((y > hill)[..., None], (40, 70, 60), sky), 0, 255).astype(np.uint8)
 
 
-def write_stills(folder: Path, clip: list[U8]) -> None:
+def write_stills(folder: Path, clip: list[U8], pair: list[U8]) -> None:
     """Frames alone, some in a row, and what Python makes of them, as planes in one file; offsets in the other."""
     picture = clip[0]
     blob = bytearray()
@@ -150,7 +184,12 @@ def write_stills(folder: Path, clip: list[U8]) -> None:
         ({"type": "blur", "strength": 0.6}, Blur(0.6)),
         ({"type": "blur", "strength": 1}, Blur(1.0)),
         ({"type": "blur", "strength": 0.2, "softness": 1}, Blur(0.2, softness=1.0)),
+        ({"type": "blur", "bokeh": True}, Blur(0.6, bokeh=True)),
         ({"type": "blur", "who": "nearest"}, Blur(0.6, who="nearest")),
+        (
+            {"type": "color", "rgb": "#00b140", "zones": ZONES},
+            Color((0, 177, 64), zones=ZONES),
+        ),
         ({"type": "color", "rgb": "#00b140"}, Color((0, 177, 64))),
         (
             {"type": "color", "rgb": [200, 30, 90], "despill": False, "softness": 0},
@@ -161,6 +200,8 @@ def write_stills(folder: Path, clip: list[U8]) -> None:
             {"type": "image", "src": "/material/plate.png", "lightWrap": 0.8, "despill": False},
             Image(background, light_wrap=0.8, despill=False),
         ),
+        ({"type": "image", "src": "/material/plate.png", "match": 1}, Image(background, match=1.0)),
+        ({"type": "color", "rgb": "#101418", "match": 0.7}, Color((16, 20, 24), match=0.7)),
         ({"type": "transparent"}, Transparent()),
         ({"type": "off"}, Off()),
     ]
@@ -173,21 +214,57 @@ def write_stills(folder: Path, clip: list[U8]) -> None:
                 out = session.process_frame(frame)
             planes = [*out.planes, *([out.alpha] if out.alpha is not None else [])]
             cases.append({"frame": name, "effect": effect, "planes": stored(planes)})
-    row = {f"row {n}": i420(clip[at], ColorMatrix.BT601, ColorRange.LIMITED) for n, at in enumerate(ROW)}
-    stream = []
-    with Session(MODEL, Blur(0.6)) as session:
-        for name, frame in row.items():
-            out = session.process_frame(frame)
-            stream.append({"frame": name, "planes": stored(out.planes)})
+    framed = []
+    for name in ("480p", "720p", "odd", "upright"):
+        for effect, painter in (
+            effects[0],
+            effects[4],
+            next(each for each in effects if each[0]["type"] == "transparent"),
+        ):
+            with Session(MODEL, painter, temporal=False, framing=True) as session:
+                out = session.process_frame(frames[name])
+            planes = [*out.planes, *([out.alpha] if out.alpha is not None else [])]
+            framed.append({"frame": name, "effect": effect, "planes": stored(planes)})
+    rows: dict[str, tuple[dict[str, Any], Any, list[U8]]] = {
+        "steadied": ({"type": "blur", "strength": 0.6}, Blur(0.6), [clip[at] for at in ROW]),
+        "nearest": ({"type": "color", "rgb": "#00b140", "who": "nearest"}, Color(who="nearest"), pair),
+    }
+    dark = [(clip[0] * level).astype(np.uint8) for level in (0.1, 0.1, 1, 1, 0.1, 0.1, 0.1)]
+    rows["dark"] = ({"type": "color", "rgb": "#00b140"}, Color(), dark)
+    rows["room"] = ({"type": "color", "rgb": "#00b140"}, Color(), list(in_room()))
+    streams: dict[str, Any] = {}
+    for name, (effect, painter, pictures) in rows.items():
+        streams[name] = {"effect": effect, "frames": []}
+        room = {"room": plate()} if name == "room" else {}
+        if room:
+            streams[name]["room"] = "/material/plate.png"
+        with Session(MODEL, painter, **room) as session:
+            for n, rgb in enumerate(pictures):
+                frames[f"{name} {n}"] = frame = i420(rgb, ColorMatrix.BT601, ColorRange.LIMITED)
+                out = session.process_frame(frame)
+                streams[name]["frames"].append({"frame": f"{name} {n}", "planes": stored(out.planes)})
+    frames["nobody"] = i420(np.full_like(clip[0], 90), ColorMatrix.BT601, ColorRange.LIMITED)
+    followed = []
+    with Session(MODEL, Color((30, 60, 90)), framing=True) as session:
+        for n, name in enumerate(("nobody", *(f"steadied {n}" for n in range(len(ROW))), *["steadied 0"] * 6)):
+            out = session.process_frame(replace(frames[name], pts=n * STEP_MS))
+            followed.append({"frame": name, "planes": stored(out.planes)})
     inputs = {
         name: {
             "matrix": frame.matrix.value,
             "fullRange": frame.range is ColorRange.FULL,
             "planes": stored(frame.planes),
         }
-        for name, frame in (frames | row).items()
+        for name, frame in frames.items()
     }
-    known = {"frames": inputs, "cases": cases, "stream": stream}
+    known = {
+        "frames": inputs,
+        "cases": cases,
+        "streams": streams,
+        "framed": framed,
+        "followed": followed,
+        "stepMs": STEP_MS,
+    }
     (folder / "stills.json").write_text(json.dumps(known), encoding="utf-8")
     (folder / "stills.bin").write_bytes(bytes(blob))
 

@@ -82,6 +82,8 @@ for (const name of NAMES) {
         { type: "video", src: "/material/person.webm" },
         { type: "transparent" },
         { type: "blur", strength: 1, who: "nearest", lightWrap: 0.5, despill: true, softness: 0.8 },
+        { type: "blur", bokeh: true },
+        { type: "color", rgb: "#203040", match: 1 },
       ];
       await page.evaluate(async (room) => (await kit.start(room, { effect: { type: "blur" } }, { width: 640, height: 360 }), kit.ready()), room);
       for (const effect of [...effects, ...effects.reverse()]) {
@@ -173,7 +175,7 @@ for (const name of NAMES) {
           }
         };
         const background = await kit.createBackground();
-        const effects = [{ type: "melt" }, { type: "blur", strength: 7 }, { type: "color", rgb: "red" }, { type: "image" }, { type: "image", src: "/missing.png" }, { type: "blur", who: "me" }, null];
+        const effects = [{ type: "melt" }, { type: "blur", strength: 7 }, { type: "color", rgb: "red" }, { type: "image" }, { type: "image", src: "/missing.png" }, { type: "blur", who: "me" }, { type: "blur", zones: [[[0, 0], [1, 1]]] }, { type: "blur", zones: [[[0, 0], [1, 0], [1, 1.1]]] }, { type: "blur", zones: "all" }, { type: "blur", match: 0.5 }, { type: "color", match: 2 }, null];
         const found = [];
         for (const effect of effects) found.push(await said(() => background.setEffect(effect)));
         found.push(await said(() => background.process(null)), await said(() => kit.createBackground({ renderer: "vulkan" })), await said(() => kit.createBackground({ assetBase: "/nowhere/" })));
@@ -182,7 +184,29 @@ for (const name of NAMES) {
         found.push(await said(() => background.setEffect({ type: "blur" })));
         return found;
       });
-      assert.deepEqual(codes, [...["option", "option", "option", "option", "plate", "option", "option", "track", "option", "worker", "stopped"].map((code) => `LivematteError ${code}`)]);
+      assert.deepEqual(codes, [...["option", "option", "option", "option", "plate", "option", "option", "option", "option", "option", "option", "option", "track", "option", "worker", "stopped"].map((code) => `LivematteError ${code}`)]);
+    });
+
+    test("a picture of the empty room: one of another shape is said once and not used, one that cannot be read is refused", async () => {
+      const seen = await page.evaluate(async (room) => {
+        await kit.start(room, { effect: { type: "color", rgb: "#c81e5a" }, room: "/material/plate.png" }, { width: 640, height: 360 });
+        await kit.ready();
+        const square = await new Promise((done) => Object.assign(document.createElement("canvas"), { width: 200, height: 200 }).toBlob(done));
+        const codes = [];
+        for (const picture of ["/nowhere/room.png", new Blob(["no picture"]), 7]) codes.push(await kit.background.setRoom(picture).then(() => "nothing", (error) => error.code));
+        const before = kit.errors.splice(0);
+        await kit.background.setRoom(square);
+        const { frames } = kit.background.stats();
+        await kit.until(() => kit.background.stats().frames > frames + 20);
+        const said = kit.errors.splice(0);
+        await kit.background.setRoom(null);
+        return { codes, before, said, ...kit.report(), covered: kit.background.stats().covered };
+      }, room);
+      assert.deepEqual(seen.codes, ["plate", "plate", "option"]);
+      assert.deepEqual(seen.before, []);
+      assert.equal(seen.said.length, 1, JSON.stringify(seen.said));
+      assert.match(seen.said[0], /^option: the room is of another shape/);
+      assert.ok(seen.stripes < UNREADABLE && seen.shownMost > 0.2, JSON.stringify(seen));
     });
 
     test("fifty starts and stops leave nothing behind", async () => {

@@ -30,10 +30,18 @@ for (const name of NAMES) {
       assert.ok(Object.keys(run).length >= 15, JSON.stringify(run));
     });
 
-    test("frames in a row come out as Python's Session gives them, with what it remembers", async () => {
-      const found = await page.evaluate(() => kit.row());
-      assert.ok(found.length >= 5);
-      for (const mean of found) assert.ok(mean <= MOST, `${found.map((each) => each.toFixed(2))} code values from Python`);
+    for (const [row, about] of [["steadied", "with what it remembers"], ["nearest", "somebody fading in and out"], ["room", "before a room that is known, until the camera moves"], ["dark", "by day and by night"]]) {
+      test(`frames in a row come out as Python's Session gives them, ${about}`, async () => {
+        const found = await page.evaluate((row) => kit.row(row), row);
+        assert.ok(found.length >= 5);
+        for (const mean of found) assert.ok(mean <= MOST, `${found.map((each) => each.toFixed(2))} code values from Python`);
+      });
+    }
+
+    test("auto-framing shows what Python's does, alone and over time", async () => {
+      const found = await page.evaluate(() => kit.framed());
+      assert.ok(found.length >= 20);
+      for (const { name, mean } of found) assert.ok(mean <= MOST, `${name}: ${mean.toFixed(2)} code values from Python`);
     });
 
     for (const format of ["I420", "NV12"]) {

@@ -51,6 +51,15 @@ describe("WebGL2 in Chromium", { skip: !NAMES.includes("chromium") && "Chromium 
     assert.ok(page.requested.some((url) => url.endsWith("/livematte-fast-144x256.tflite")));
   });
 
+  test("auto-framing shows the same part on both, however the picture is turned", async () => {
+    const found = await page.evaluate(() => kit.renderers(false, { framing: true }, ({ type, src, rgb }) => (type === "blur" && !src) || rgb === "#00b140" || type === "transparent"));
+    assert.ok(found.length > 20);
+    for (const { name, mean, size } of found) {
+      assert.ok(mean <= MOST, `${name}: ${mean.toFixed(2)}`);
+      assert.ok(size, name);
+    }
+  });
+
   test("a lost context: nothing of the room, said, and the processor goes on", async () => {
     const seen = await page.evaluate(async () => {
       await kit.start("device", { effect: { type: "color", rgb: "#c81e5a" }, renderer: "webgl", governor: false }, { width: 640, height: 360 });

@@ -55,7 +55,7 @@ async function begin(open: () => Promise<Source>): Promise<void> {
     const opened = await open();
     if (mine !== turn) return opened.stop();
     source = opened;
-    background ??= listen(await createBackground({ effect: effect(), model: at<HTMLSelectElement>("model").value as ModelName, renderer: at<HTMLSelectElement>("renderer").value as RendererName, temporal: input("temporal").checked, governor: input("governor").checked }));
+    background ??= listen(await createBackground({ effect: effect(), model: at<HTMLSelectElement>("model").value as ModelName, renderer: at<HTMLSelectElement>("renderer").value as RendererName, temporal: input("temporal").checked, framing: input("framing").checked, governor: input("governor").checked }));
     const output = await background.process(opened.track);
     if (mine !== turn) return;
     after.srcObject = new MediaStream([output]);
@@ -119,9 +119,10 @@ const notice = (text: string): void => void (at("notice").textContent = text);
 function effect(): Effect {
   const number = (id: string): number => Number(input(id).value);
   const look = { softness: number("softness"), lightWrap: number("light"), despill: input("despill").checked, who: input("nearest").checked ? "nearest" : "everyone" } as const;
-  if (choice.type === "blur") return { ...look, type: "blur", strength: number("strength") };
-  if (choice.type === "color") return { ...look, type: "color", rgb: input("color").value };
-  return { ...look, ...choice } as Effect;
+  if (choice.type === "blur") return { ...look, type: "blur", strength: number("strength"), bokeh: input("bokeh").checked };
+  const match = ["image", "video", "color"].includes(choice.type) ? number("match") : 0;
+  if (choice.type === "color") return { ...look, match, type: "color", rgb: input("color").value };
+  return { ...look, match, ...choice } as Effect;
 }
 
 async function choose(next: Choice): Promise<void> {
@@ -237,8 +238,8 @@ for (const [id, act] of Object.entries(clicks)) button(id).addEventListener("cli
 input("file").addEventListener("change", () => (take(input("file").files), (input("file").value = "")));
 input("own").addEventListener("change", () => ([...(input("own").files ?? [])].forEach((file) => gallery.add(file)), (input("own").value = "")));
 cameraList.addEventListener("change", () => void (cameraList.value && begin(() => openCamera(cameraList.value))));
-for (const id of ["strength", "color", "softness", "light", "despill", "nearest"]) input(id).addEventListener("input", () => void apply());
-for (const id of ["renderer", "temporal", "governor"]) at(id).addEventListener("change", () => void restart());
+for (const id of ["strength", "bokeh", "color", "softness", "light", "match", "despill", "nearest"]) input(id).addEventListener("input", () => void apply());
+for (const id of ["renderer", "temporal", "framing", "governor"]) at(id).addEventListener("change", () => void restart());
 at("model").addEventListener("change", () => void changeModel());
 at("settings").addEventListener("submit", (event) => event.preventDefault());
 

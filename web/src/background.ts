@@ -1,6 +1,6 @@
 /** Background: one camera track in, one track with another background out. All pixels are the worker's. */
 
-import { prepare } from "./effect.js";
+import { prepare, prepareRoom } from "./effect.js";
 import { asError, LivematteError } from "./errors.js";
 import { Film } from "./film.js";
 import type { FromWorker, ToWorker } from "./protocol.js";
@@ -54,8 +54,9 @@ export class Background extends EventTarget {
   /** See createBackground(). */
   static async open(options: Options): Promise<Background> {
     check(options);
-    const { effect = { type: "blur" }, model = "livematte", temporal = true, renderer = "auto", engine = "auto", governor = true } = options;
+    const { effect = { type: "blur" }, model = "livematte", temporal = true, framing = false, renderer = "auto", engine = "auto", governor = true } = options;
     const prepared = await prepare(effect);
+    const room = options.room === undefined ? null : await prepareRoom(options.room);
     const assetBase = new URL(options.assetBase ?? new URL("./assets/", import.meta.url), document.baseURI).href.replace(/\/*$/, "/");
     let worker: Worker;
     try {
@@ -65,8 +66,8 @@ export class Background extends EventTarget {
     }
     const background = new Background(worker, model);
     try {
-      const transfer = prepared.picture ? [prepared.picture] : [];
-      await background.ask({ type: "open", assetBase, model, effect: prepared, temporal, renderer, engine, governor }, transfer);
+      const transfer = [prepared.picture, room].filter((picture) => picture instanceof ImageBitmap);
+      await background.ask({ type: "open", assetBase, model, effect: prepared, room, temporal, framing: Boolean(framing), renderer, engine, governor }, transfer);
       background.pulse = window.setInterval(() => background.check(), 1000);
       background.startLoading();
       await background.playFilm(effect);
@@ -108,6 +109,17 @@ export class Background extends EventTarget {
     const prepared = await prepare(effect);
     await this.ask({ type: "effect", effect: prepared }, prepared.picture ? [prepared.picture] : []);
     await this.playFilm(effect);
+  }
+
+  /**
+   * Sharpen the matte by a picture of the room without people, taken by the same camera from the same place;
+   * as soon as the camera moves, the picture is left aside. One of another shape is not used: an "error" event says so.
+   * @param room null: no longer.
+   * @throws LivematteError "option", "plate", "stopped".
+   */
+  async setRoom(room: string | URL | Blob | null): Promise<void> {
+    const picture = room === null ? null : await prepareRoom(room);
+    await this.ask({ type: "room", room: picture }, picture ? [picture] : []);
   }
 
   /**

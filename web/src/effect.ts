@@ -10,23 +10,52 @@ const GREEN = [0, 177, 64] as const;
 const DEFAULTS = { softness: 0.3, lightWrap: 0, pictureWrap: 0.3, strength: 0.6 };
 /** Pictures larger than this are made smaller: no frame is larger. */
 const LARGEST_PICTURE_PX = 1920;
+/** Of a room: it is only looked at in the network's size. */
+const LARGEST_ROOM_PX = 960;
+/** Of zones; src/livematte/effects/_zones.py has the same. */
+const FEWEST_POINTS = 3;
+const MOST_POINTS = 64;
+const MOST_ZONES = 16;
 const TYPES = ["blur", "image", "video", "color", "transparent", "off"];
 
 /** @throws LivematteError "option", "plate". */
 export async function prepare(effect: Effect): Promise<EffectMessage> {
   if (!TYPES.includes(effect?.type)) throw new LivematteError("option", `effect.type must be one of ${TYPES.join(", ")}; got ${String(effect?.type)}`);
-  const { type, who = "everyone", softness = DEFAULTS.softness } = effect;
+  const { type, who = "everyone", zones = [], softness = DEFAULTS.softness, match = 0 } = effect;
   const picture = type === "image" || type === "video";
   const { lightWrap = picture ? DEFAULTS.pictureWrap : DEFAULTS.lightWrap, despill = type !== "blur" && type !== "off" } = effect;
   const strength = (type === "blur" ? effect.strength : undefined) ?? DEFAULTS.strength;
+  const bokeh = type === "blur" && Boolean(effect.bokeh);
   fraction("strength", strength, WEAKEST_BLUR);
   fraction("softness", softness, 0);
   fraction("lightWrap", lightWrap, 0);
+  fraction("match", match, 0);
+  if (match > 0 && !picture && type !== "color") throw new LivematteError("option", `match takes its light from a new background; ${type} has none`);
   if (who !== "everyone" && who !== "nearest") throw new LivematteError("option", `who must be "everyone" or "nearest", got ${String(who)}`);
+  checkZones(zones);
   const rgb = type === "color" ? parseRgb(effect.rgb ?? GREEN) : GREEN;
-  const message: EffectMessage = { painting: { type, strength, rgb, lightWrap, despill: Boolean(despill), softness }, who };
-  if (type === "image") message.picture = await decode(effect.src);
+  const message: EffectMessage = { painting: { type, strength, bokeh, rgb, lightWrap, despill: Boolean(despill), softness, match }, who, zones };
+  if (type === "image") message.picture = await decode(effect.src, LARGEST_PICTURE_PX);
   return message;
+}
+
+/**
+ * A picture of the empty room, decoded.
+ * @throws LivematteError "option", "plate".
+ */
+export async function prepareRoom(src: string | URL | Blob): Promise<ImageBitmap> {
+  return decode(src, LARGEST_ROOM_PX);
+}
+
+function checkZones(zones: unknown): void {
+  const polygons = Array.isArray(zones) ? (zones as unknown[]) : [null];
+  if (polygons.length > MOST_ZONES) throw new LivematteError("option", `there may be at most ${MOST_ZONES} zones, got ${polygons.length}`);
+  const part = (value: unknown): boolean => typeof value === "number" && value >= 0 && value <= 1;
+  const point = (value: unknown): boolean => Array.isArray(value) && value.length === 2 && value.every(part);
+  for (const zone of polygons) {
+    if (Array.isArray(zone) && zone.length >= FEWEST_POINTS && zone.length <= MOST_POINTS && zone.every(point)) continue;
+    throw new LivematteError("option", `a zone is ${FEWEST_POINTS} to ${MOST_POINTS} points [x, y] in parts of the picture from 0 to 1, got ${JSON.stringify(zone)}`);
+  }
 }
 
 function fraction(name: string, value: unknown, lowest: number): void {
@@ -52,14 +81,14 @@ export function sourceOf(src: unknown): { url: string; release: () => void } {
   throw new LivematteError("option", `src must be an address or a Blob, got ${String(src)}`);
 }
 
-async function decode(src: string | URL | Blob): Promise<ImageBitmap> {
+async function decode(src: string | URL | Blob, largest_px: number): Promise<ImageBitmap> {
   const { url, release } = sourceOf(src);
   try {
     const image = new Image();
     image.crossOrigin = "anonymous"; // its pixels are read
     image.src = url;
     await image.decode();
-    const scale = Math.min(LARGEST_PICTURE_PX / Math.max(image.naturalWidth, image.naturalHeight), 1);
+    const scale = Math.min(largest_px / Math.max(image.naturalWidth, image.naturalHeight), 1);
     const [resizeWidth, resizeHeight] = [image.naturalWidth, image.naturalHeight].map((side) => Math.max(Math.round(side * scale), 1)) as [number, number];
     return await createImageBitmap(image, scale < 1 ? { resizeWidth, resizeHeight, resizeQuality: "high" } : {});
   } catch (thrown) {

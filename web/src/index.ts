@@ -10,7 +10,7 @@ import type { Options } from "./types.js";
 
 export { Background };
 export { type ErrorCode, LivematteError } from "./errors.js";
-export type { BackgroundEvents, Effect, EngineName, Look, ModelName, Options, Percentiles, RendererName, RungChange, RungName, Stage, Stats } from "./types.js";
+export type { BackgroundEvents, Effect, EngineName, Look, ModelName, Options, Percentiles, RendererName, RungChange, RungName, Stage, Stats, Zone } from "./types.js";
 
 /**
  * Start a worker with the kernels in it. The network loads meanwhile; until it runs, the output

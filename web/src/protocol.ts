@@ -2,12 +2,13 @@
 
 import type { ErrorCode } from "./errors.js";
 import type { Painting } from "./render/renderer.js";
-import type { EngineName, ModelName, RendererName, RungChange, Stats } from "./types.js";
+import type { EngineName, ModelName, RendererName, RungChange, Stats, Zone } from "./types.js";
 
 /** An effect as the worker needs it: options filled in, pictures decoded. */
 export interface EffectMessage {
   painting: Painting;
   who: "everyone" | "nearest";
+  zones: readonly Zone[];
   /** Decoded picture of an image effect. */
   picture?: ImageBitmap;
 }
@@ -25,7 +26,9 @@ export type ToWorker =
       assetBase: string;
       model: ModelName;
       effect: EffectMessage;
+      room: ImageBitmap | null; // without people
       temporal: boolean;
+      framing: boolean;
       renderer: RendererName | "auto";
       engine: EngineName | "auto";
       governor: boolean;
@@ -35,6 +38,7 @@ export type ToWorker =
   | { type: "still"; id: number; frame: VideoFrame } // one frame, for tests: answered by `picture`
   | { type: "backdrop"; frame: VideoFrame } // the next frame of a video effect
   | { type: "effect"; id: number; effect: EffectMessage }
+  | { type: "room"; id: number; room: ImageBitmap | null }
   | { type: "model"; id: number; model: ModelName }
   | { type: "fault"; what: "engine" | "renderer" | "worker" | "context"; frames: number } // for tests: fail for so many frames
   | { type: "tick"; interval_ms: number } // 0 stops

@@ -1,5 +1,8 @@
 /** The public vocabulary. Times are milliseconds (`_ms`), sizes pixels. */
 
+/** 3 to 64 corners of a polygon: x and y from 0,0 at the top left to 1,1. */
+export type Zone = readonly (readonly [number, number])[];
+
 /** Switches that every effect shares. */
 export interface Look {
   /** How much of a bright plate falls on the person's rim, 0-1. Default 0; 0.3 for image and video. */
@@ -8,14 +11,18 @@ export interface Look {
   despill?: boolean;
   /** Width of the matte's edge, 0 (crisp) to 1 (as soft as the network leaves it). Default 0.3. */
   softness?: number;
-  /** Who stays: everyone, or only the people nearest the camera. Default everyone. */
+  /** How far the person's brightness and white balance follow the new background, 0-1. Only for image, video and color. Default 0. */
+  match?: number;
+  /** Who stays: everyone, or only the people nearest the camera; others fade out. Default everyone. */
   who?: "everyone" | "nearest";
+  /** Polygons of points x, y in parts of the upright picture, 0-1: only what is inside one of them stays. Default: everything. */
+  zones?: readonly Zone[];
 }
 
 /** What the background becomes. `off` shows the camera as it is: nothing falls back to it. */
 export type Effect = Look &
   (
-    | { type: "blur"; /** 0.1-1, default 0.6 */ strength?: number }
+    | { type: "blur"; /** 0.1-1, default 0.6 */ strength?: number; /** Blur as a lens does: lamps become discs. Default false. */ bokeh?: boolean }
     | { type: "image"; src: string | URL | Blob }
     | { type: "video"; src: string | URL | Blob }
     | { type: "color"; /** `#rrggbb` or three numbers 0-255; default the green of chroma-key paint */ rgb?: string | readonly [number, number, number] }
@@ -35,8 +42,12 @@ export interface Options {
   model?: ModelName;
   /** Folder of the files in `dist/assets`, of the page's own origin. Default: `assets/` beside the module. */
   assetBase?: string | URL;
+  /** Picture of the room without people, by the same camera from the same place: it sharpens the matte. See setRoom(). */
+  room?: string | URL | Blob;
   /** Steady the matte over time. Default true. */
   temporal?: boolean;
+  /** Show the part of the output in which the people are, at its size; it follows them calmly. Default false. */
+  framing?: boolean;
   /** `auto` measures and decides; a name insists, even on a software rasteriser. */
   renderer?: RendererName | "auto";
   engine?: EngineName | "auto";

@@ -29,12 +29,13 @@ PICTURES = ("image", "folder")
 """Sources whose frames are no film."""
 
 
-def process(job: Job, command: str, effect: Effect, *, alpha_only: bool = False) -> None:
+def process(job: Job, command: str, effect: Effect, *, alpha_only: bool = False, framing: bool = False) -> None:
     """Run the job and report on it.
 
     Args:
         command: name of the command, for the report.
         effect: what becomes of the background.
+        framing: follow the people with a window over the output.
         alpha_only: write the matte in place of the picture.
 
     Raises:
@@ -58,6 +59,8 @@ def process(job: Job, command: str, effect: Effect, *, alpha_only: bool = False)
                 weights=job.weights,
                 temporal=film if job.temporal is None else job.temporal,
                 refine=job.refine,
+                room=job.room,
+                framing=framing,
             )
         stats = Stats()
         # A short clip in which no frame at all has a matte must fail too.

@@ -30,6 +30,10 @@ class Job:
         ),
     ] = None
     refine: Annotated[bool, typer.Option("--refine/--no-refine", help="Follow the picture's edges.")] = True
+    room: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="The room without people, by the same camera: sharpens the matte."),
+    ] = None
     codec: Annotated[
         str | None, typer.Option(metavar="NAME", help="h264, h265, vp9 or av1; by default what the suffix suggests.")
     ] = None
@@ -43,6 +47,15 @@ class Job:
     overwrite: Annotated[bool, typer.Option("--overwrite", "-y", help="Replace an output that exists.")] = False
     json: Annotated[bool, typer.Option("--json", help="Print figures as one JSON object on stdout.")] = False
     debug: Annotated[bool, typer.Option("--debug", help="Show a traceback if something fails.")] = False
+
+
+Zones = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar='"X,Y X,Y X,Y"',
+        help="Keep only what is inside this polygon, in parts of the picture from 0 to 1; may be given again.",
+    ),
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,10 +72,22 @@ class LookOptions:
     who: Annotated[
         str | None, typer.Option(metavar="WHO", help="Who stays: everyone, or those nearest the camera.")
     ] = None
+    zone: Zones = None
+
+    framing: Annotated[bool, typer.Option("--framing", help="Keep the people in the middle, calmly.")] = False
 
     def given(self) -> dict[str, Any]:
         """The switches that were given, as keywords of an effect."""
-        return {item.name: getattr(self, item.name) for item in fields(self) if getattr(self, item.name) is not None}
+        switches = {item.name: getattr(self, item.name) for item in fields(self) if item.name != "framing"}
+        look = {name: value for name, value in switches.items() if value is not None}
+        return look | {"zones": zones_of(look.pop("zone", None))}
+
+
+def zones_of(texts: list[str] | None) -> list[Any]:
+    """The polygons of `--zone`, as the keyword of an effect."""
+    from livematte.effects._zones import parse
+
+    return [parse(text) for text in texts or []]
 
 
 def expand(command: Callable[..., Any]) -> Callable[..., Any]:

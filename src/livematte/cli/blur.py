@@ -17,8 +17,9 @@ def command(
     job: Job,
     look: LookOptions,
     strength: Annotated[float, typer.Option(metavar="0.1-1", help="How strongly; the same look at every size.")] = 0.6,
+    bokeh: Annotated[bool, typer.Option("--bokeh", help="Blur as a lens does: lamps become discs.")] = False,
 ) -> None:
     """Blur the background of a video or picture."""
     from livematte.effects.blur import Blur
 
-    process(job, "blur", Blur(strength, **look.given()))
+    process(job, "blur", Blur(strength, bokeh=bokeh, **look.given()), framing=look.framing)

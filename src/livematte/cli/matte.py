@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from livematte.cli._job import process
-from livematte.cli._options import Job, expand
+from livematte.cli._options import Job, Zones, expand, zones_of
 
 EXAMPLE = "Example: livematte matte portrait.jpg -o alpha.png"
 
@@ -19,8 +19,9 @@ def command(
     who: Annotated[
         str, typer.Option(metavar="WHO", help="Who stays: everyone, or those nearest the camera.")
     ] = "everyone",
+    zone: Zones = None,
 ) -> None:
     """Write the matte itself: person white, room black."""
     from livematte.effects.transparent import Transparent
 
-    process(job, "matte", Transparent(softness=softness, who=who, despill=False), alpha_only=True)
+    process(job, "matte", Transparent(softness=softness, who=who, zones=zones_of(zone), despill=False), alpha_only=True)

@@ -13,4 +13,4 @@ def command(job: Job, look: LookOptions) -> None:
     """Remove the background; the output has an alpha channel."""
     from livematte.effects.transparent import Transparent
 
-    process(job, "remove", Transparent(**look.given()))
+    process(job, "remove", Transparent(**look.given()), framing=look.framing)

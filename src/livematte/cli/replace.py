@@ -24,9 +24,13 @@ def command(
     background: Annotated[
         str, typer.Option("--with", metavar="BACKGROUND", help="Picture, video, color:green or #rrggbb.")
     ],
+    match: Annotated[
+        float | None, typer.Option(metavar="0-1", help="Light of the person follows that of the background.")
+    ] = None,
 ) -> None:
     """Put a picture, a video or a colour behind the person."""
-    process(job, "replace", effect(background, look.given()))
+    given = look.given() if match is None else {**look.given(), "match": match}
+    process(job, "replace", effect(background, given), framing=look.framing)
 
 
 def effect(background: str, look: dict[str, Any]) -> Any:

@@ -9,7 +9,7 @@ changes. It sees the frame to know its size and colour, and must not show it.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from livematte._frame import Frame
 from livematte._matte import Matte
@@ -20,11 +20,13 @@ from livematte.effects.color import Color
 
 @dataclass(frozen=True)
 class Template(Look):
-    """A plain grey room.
+    """A plain grey room. Another place than the camera's, so that `match` has a light to follow.
 
     Raises:
         OptionError: say here which option is wrong, what it got and what it takes.
     """
+
+    new_background: ClassVar[bool] = True
 
     def plate(self, frame: Frame, matte: Matte, state: State) -> tuple[Frame, State]:
         return Color(rgb="gray").plate(frame, matte, state)

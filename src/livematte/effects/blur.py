@@ -30,12 +30,15 @@ class Blur(Look):
 
     Args:
         strength: 0.1-1; constant across resolutions.
+        bokeh: blur as a lens does: every point becomes a disc, and lamps stay bright;
+            else a Gaussian, which is softer.
 
     Raises:
         OptionError: strength outside its range.
     """
 
     strength: float = field(default=0.6, kw_only=False)
+    bokeh: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -45,7 +48,7 @@ class Blur(Look):
         strength = self.strength
         if strength < COVER_STRENGTH and not matte.alpha.any():
             strength = COVER_STRENGTH
-        planes = kernels.blur_plate(frame.planes, frame.format, matte.alpha, sigma_px(frame.size, strength))
+        planes = kernels.blur_plate(frame.planes, frame.format, matte.alpha, sigma_px(frame.size, strength), self.bokeh)
         format = PixelFormat.RGB if frame.format is PixelFormat.RGB else PixelFormat.I444
         return Frame(planes, format, frame.matrix, frame.range, frame.pts, frame.time_base), None
 

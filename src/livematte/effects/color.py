@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -38,6 +38,8 @@ class Color(Look):
     Raises:
         OptionError: not a colour.
     """
+
+    new_background: ClassVar[bool] = True
 
     rgb: tuple[int, int, int] | str = field(default=(0, 177, 64), kw_only=False)
     despill: bool = True

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from livematte._errors import OptionError
 from livematte._frame import U8, Frame
@@ -25,6 +25,8 @@ class Image(Look):
         OpenError: missing or not an image.
         FrameError: an array of another shape or type.
     """
+
+    new_background: ClassVar[bool] = True
 
     image: str | Path | U8 = field(kw_only=False)
     light_wrap: float = field(default=0.3, kw_only=True)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from livematte._errors import OptionError
 from livematte._frame import Frame
@@ -33,6 +33,8 @@ class Video(Look):
     Raises:
         SourceError: missing, no video in it, cut off or damaged.
     """
+
+    new_background: ClassVar[bool] = True
 
     path: str | Path = field(kw_only=False)
     light_wrap: float = field(default=0.3, kw_only=True)

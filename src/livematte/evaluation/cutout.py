@@ -52,6 +52,21 @@ BELOW_PX = 8
 
 
 @dataclass(frozen=True, slots=True)
+class Scene:
+    """A picture that was put together, and what of.
+
+    Args:
+        rgb: the picture, uint8 (h, w, 3).
+        alpha: float32 (h, w), 0-1.
+        foreground: colours of the people, uint8 (h, w, 3); where alpha is 0 they mean nothing.
+    """
+
+    rgb: U8
+    alpha: F32
+    foreground: U8
+
+
+@dataclass(frozen=True, slots=True)
 class Figure:
     """People without their background, at the size at which they are shown.
 
@@ -65,8 +80,8 @@ class Figure:
     alpha: F32
     cut: bool
 
-    def over(self, room: U8, right: float, down: float) -> tuple[U8, F32]:
-        """The people before a room (h, w, 3), so many pixels right of its middle: picture and alpha."""
+    def over(self, room: U8, right: float, down: float) -> Scene:
+        """The people before a room (h, w, 3), so many pixels right of its middle."""
         cv2 = opencv()
         height, width = room.shape[:2]
         rows, columns = self.alpha.shape
@@ -79,13 +94,13 @@ class Figure:
         )
         seen = alpha.max(axis=0) > 0
         if not seen.any():
-            return room, alpha
+            return Scene(room, alpha, colour)
         first, last = int(seen.argmax()), width - int(seen[::-1].argmax())
         part = np.s_[:, first:last]
         picture = room.copy()
         weight = alpha[part][..., None]
         picture[part] = np.rint(weight * colour[part] + (1 - weight) * room[part]).astype(np.uint8)
-        return picture, alpha
+        return Scene(picture, alpha, colour)
 
 
 def cut_out(picture: Picture, size: Size, part: float) -> Figure | None:

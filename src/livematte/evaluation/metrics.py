@@ -64,6 +64,9 @@ STILL_CHANGE = 2
 PERSON, BACKGROUND = 0.95, 0.05
 """True alphas from which a pixel is surely person, and up to which it is surely background."""
 
+RIM_PX = 6
+"""How far on both sides of a soft edge a halo is looked for."""
+
 TRAIL_FRAMES = 6
 """Frames for which a pixel that the person has left is watched, and in which they must have been there: a
 fifth of a second at 30 frames a second. What stays longer is no trail but a mistake."""
@@ -272,7 +275,28 @@ def trailing(alpha: F32, truth: F32, seen: Uncovered) -> tuple[float, int]:
     return float(np.maximum(excess, 0).sum(dtype=np.float64)), seen.edge_px
 
 
-def _check(alpha: F32, truth: F32) -> None:
+def rim(shown: U8, true: U8, truth: F32) -> float:
+    """Mean absolute difference of two pictures, in code values, where the true alpha is at an edge.
+
+    An edge is what is neither surely person nor surely background, grown by `RIM_PX` on both sides. The
+    pictures show the same people over the same new background, one as a matte and its foreground make it,
+    the other as the true ones do: old background that came along is seen here, and what of the person is lost.
+
+    Args:
+        shown, true: uint8 (h, w, 3).
+        truth: true alpha (h, w).
+
+    Returns:
+        0-255; 0 where there is no edge.
+    """
+    _check(shown[..., 0], truth)
+    edge = ((truth > BACKGROUND) & (truth < PERSON)).astype(np.uint8)
+    side = 2 * RIM_PX + 1
+    where = opencv().dilate(edge, np.ones((side, side), np.uint8)) > 0
+    return float(np.abs(shown[where].astype(np.int16) - true[where]).mean(dtype=np.float64)) if where.any() else 0.0
+
+
+def _check(alpha: npt.NDArray[Any], truth: F32) -> None:
     if alpha.shape != truth.shape or alpha.ndim != 2:
         raise FrameError(f"an alpha and its truth must be (h, w) of one size, got {alpha.shape} and {truth.shape}")
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -127,6 +127,16 @@ class MotionClip:
         Raises:
             OpenError: a picture is unreadable or not of the size of its mask.
         """
+        for index, scene in enumerate(self.scenes()):
+            frame = Frame.from_rgb(datasets.limited(scene.rgb, side_px), PixelFormat.I420, pts=index)
+            yield frame, datasets.limited(scene.alpha, side_px)
+
+    def scenes(self) -> Iterator[cutout.Scene]:
+        """The same at full size, with the true colours of the people.
+
+        Raises:
+            OpenError: a picture is unreadable or not of the size of its mask.
+        """
         random = np.random.default_rng(self.seed)
         figure = cutout.cut_out(self.person, self.size, random.uniform(*HEIGHTS))
         if figure is None:
@@ -134,17 +144,15 @@ class MotionClip:
         room = cutout.room(self.background, self.hidden, self.size)
         side = random.choice((-1, 1))
         height, width = room.shape[:2]
+        scale = width / DRAWN_AT
         noise = np.rint(random.normal(0, NOISE, (height + SPARE_PX, width + SPARE_PX, 1))).astype(np.int16)
         for index in range(self.frames):
             time = min(max(0, index - START), self.frames - START - END)
             right, down = MOTIONS[self.motion](time)
-            scale = width / DRAWN_AT
-            rgb, alpha = figure.over(room, side * right * scale, down * scale)
+            scene = figure.over(room, side * right * scale, down * scale)
             top, left = random.integers(0, SPARE_PX, 2)
             grain = noise[top : top + height, left : left + width]
-            seen = np.clip(rgb + grain, 0, 255).astype(np.uint8)
-            frame = Frame.from_rgb(datasets.limited(seen, side_px), PixelFormat.I420, pts=index)
-            yield frame, datasets.limited(alpha, side_px)
+            yield replace(scene, rgb=np.clip(scene.rgb + grain, 0, 255).astype(np.uint8))
 
 
 def create(argument: str | None, limit: int | None = None) -> Sequence[MotionClip]:

@@ -8,6 +8,7 @@ out are new. Shapes are the caller's to check: this is inside the border.
 
 from __future__ import annotations
 
+import math
 import os
 from types import ModuleType
 
@@ -67,6 +68,18 @@ def luma(planes: Planes) -> U8:
     return backend().luma(planes)  # type: ignore[no-any-return]
 
 
+def relight(
+    planes: Planes,
+    format: PixelFormat,
+    matrix: ColorMatrix,
+    range: ColorRange,
+    gains: tuple[float, float, float],
+) -> Planes:
+    """Three planes with their R, G and B code values times `gains`, each below 8."""
+    red, green, blue = (round(4096 * gain) for gain in gains)
+    return backend().relight(planes, format, matrix, range, (red, green, blue))  # type: ignore[no-any-return]
+
+
 def downscale(plane: U8, size: Size) -> F32:
     """Area means of a plane at `size`, float32 in 0-255, (h, w)."""
     return backend().downscale(plane, size)  # type: ignore[no-any-return]
@@ -80,15 +93,57 @@ def downscale_rgb(
     return backend().downscale_rgb(planes, format, matrix, range, size, planar)  # type: ignore[no-any-return]
 
 
+def gain(rgb: F32, planar: bool) -> float:
+    """By how much a dark picture, RGB 0-1 (h, w, 3), or (3, h, w) if `planar`, is to be made
+    brighter for a network: 1 (not at all) to 4."""
+    return float(backend().gain(rgb, planar)[0, 0])
+
+
 def temporal(alpha: F32, luma: F32, before: F32, luma_before: F32, moved: F32) -> tuple[F32, F32]:
     """Alpha moved towards `alpha` from `before`: a little where the picture stands still, wholly
     where it moves, everywhere in another scene. And how much it moves, 0-1, for the next frame's `moved`."""
     return backend().temporal(alpha, luma, before, luma_before, moved)  # type: ignore[no-any-return]
 
 
-def keep_largest(alpha: F32, smallest_part: float) -> F32:
-    """Alpha without the connected parts smaller than `smallest_part` of the largest."""
-    return backend().keep_largest(alpha, smallest_part)  # type: ignore[no-any-return]
+def who_stays(
+    alpha: F32, before: tuple[F32, F32] | None, step: float, leave: float, enter: float
+) -> tuple[F32, tuple[F32, F32]]:
+    """Alpha without the connected parts that are small beside the largest, faded in and out.
+
+    Args:
+        before: the second result for the frame before; None at the start of a stream.
+        step: of the fade, 0-1: time since then by the time that a whole fade takes.
+        leave, enter: area as a part of the largest one's, 0-1, below which who is seen
+            goes, and from which who is not seen comes.
+
+    Returns:
+        Alpha; and, of the pixels of each part, its number (-1: of none) and how much of
+        it is seen, 0-1.
+    """
+    out, of, shown = backend().who_stays(alpha, before, step, leave, enter)
+    return out, (of, shown)
+
+
+def zone(corners: F32, size: Size, inset_px: float, soft_px: float) -> F32:
+    """How far inside a polygon each pixel of a picture of `size` lies, float32 (h, w): 0 as
+    far as `inset_px` inside, 1 from `soft_px` further on. `corners` are (n, 2) in parts of
+    the picture."""
+    return backend().zone(corners, size, inset_px, soft_px)  # type: ignore[no-any-return]
+
+
+def room(rgb: F32, room: F32, alpha: F32, before: float | None, step: float) -> tuple[F32, float]:
+    """Alpha where a picture of the empty room decides what the network is unsure of.
+
+    Args:
+        rgb, room: the frame and the empty room in 0-1, (h, w, 3).
+        before: how far the room was trusted for the frame before; None at the start.
+        step: how much further it may be trusted now, 0-1.
+
+    Returns:
+        Alpha; and how far the room is trusted, 0 (not at all: the camera moved) to 1.
+    """
+    out, weight = backend().room(rgb, room, alpha, -1.0 if before is None else before, step)
+    return out, float(weight[0, 0])
 
 
 STEEPEST_GAIN = 1.8
@@ -132,11 +187,36 @@ def cell_grid(sigma_px: float, cells: float = SMOOTH_CELLS) -> tuple[int, float]
     reduce = 2
     while reduce < 16 and sigma_px / (2 * reduce) >= cells:
         reduce *= 2
-    return reduce, min(max((sigma_px / reduce) ** 2 - 0.25, 0.04) ** 0.5, 20.0)
+    return reduce, _sigma_cells(sigma_px / reduce)
 
 
-def blur_plate(planes: Planes, format: PixelFormat, alpha: U8, sigma_px: float) -> Planes:
-    """The room without the person, blurred: three full planes of reduced size."""
+def _sigma_cells(sigma: float) -> float:
+    return min(math.sqrt(max(sigma**2 - 0.25, 0.04)), 20.0)
+
+
+DISC_CELLS = 4.6
+"""Sigma in cells of a disc: its radius, twice that, spans enough of them to look round."""
+
+DISC_GRID = 180
+"""Cells of the shorter side, or up to twice as many; half as many where the disc is large.
+Bright cells outshine others, so that their side is to be much the same part of a picture
+of any size."""
+
+
+def disc_grid(sigma_px: float, shorter_px: int) -> tuple[int, float]:
+    """Cells to blur in by a disc: side in pixels, and sigma in cells, half its radius."""
+    reduce = min(max(1 << (shorter_px // DISC_GRID).bit_length() >> 1, 2), 8)
+    if sigma_px / (2 * reduce) >= DISC_CELLS:
+        reduce *= 2
+    return reduce, _sigma_cells(sigma_px / reduce)
+
+
+def blur_plate(planes: Planes, format: PixelFormat, alpha: U8, sigma_px: float, bokeh: bool = False) -> Planes:
+    """The room without the person, blurred: three full planes of reduced size. `bokeh`
+    blurs by a disc of that standard deviation, in which lamps stay bright."""
+    if bokeh:
+        reduce, sigma = disc_grid(sigma_px, min(alpha.shape))
+        return backend().bokeh_plate(planes, format, alpha, reduce, 2 * sigma)  # type: ignore[no-any-return]
     reduce, sigma = cell_grid(sigma_px)
     return backend().blur_plate(planes, format, alpha, reduce, sigma)  # type: ignore[no-any-return]
 
@@ -150,6 +230,12 @@ def foreground(planes: Planes, format: PixelFormat, alpha: U8) -> Planes:
     """The person's estimated colour: the frame where alpha is 1, without room below."""
     reduce, sigma = cell_grid(RIM_OF_HEIGHT * min(alpha.shape), ROUGH_CELLS)
     return backend().foreground(planes, format, alpha, reduce, sigma)  # type: ignore[no-any-return]
+
+
+def crop(plane: U8, left: int, top: int, side: int) -> U8:
+    """A part of a plane, stretched to its size: `side` of each side from `left` and `top` on,
+    all of 65536; side at least 32768, and inside the plane."""
+    return backend().crop(plane, left, top, side)  # type: ignore[no-any-return]
 
 
 WRAP_OF_HEIGHT = 0.015

@@ -43,16 +43,22 @@ SIGNATURES: dict[str, tuple[Any, ...]] = {
     "lm_split_chroma": (_PLANE, _P, _P),
     "lm_halve": (_PLANE, _P),
     "lm_luma": (_PLANE, _P),
+    "lm_relight": (_PLANE, _I, _I, _I, _I, _I, ctypes.POINTER(_P), _P),
     "lm_downscale": (_PLANE, _P, _I, _I, _P),
     "lm_downscale_rgb": (_PLANE, _I, _I, _P, _I, _I, _I, _P, _P),
+    "lm_gain": (_P, _I, _I, _P),
     "lm_temporal": (_P, _P, _P, _P, _P, _I, _I, _P, _P, _P),
-    "lm_keep_largest": (_P, _P, _I, _I, _F, _P),
+    "lm_who_stays": (_P, _P, _P, _I, _I, _F, _F, _F, _P, _P, _P, _P),
+    "lm_zone": (_P, _I, _I, _I, _F, _F, _P, _P),
+    "lm_room": (_P, _P, _P, _I, _I, _F, _F, _P, _P, _P),
     "lm_guided": (_P, _I, _P, _I, _I, _I, _I, _F, _F, _P, _P),
     "lm_apply_guided": (_P, _I, _I, _PLANE, _I, _P, _P),
     "lm_upsample": (_P, _I, _I, _Out, _P),
     "lm_blur_plate": (_PLANE, _I, _P, _I, _F, _OUT, _P),
+    "lm_bokeh_plate": (_PLANE, _I, _P, _I, _F, _OUT, _P),
     "lm_foreground": (_PLANE, _I, _P, _I, _F, ctypes.POINTER(_P), _P),
     "lm_wrap_map": (_PLANE, _I, _P, _I, _I, _F, _F, _OUT, _P, _P),
+    "lm_crop": (_PLANE, _I, _I, _I, _P, _P),
     "lm_composite": (_PLANE, _I, _P, _PLANE, _PLANE, _PLANE, ctypes.POINTER(_P), _P),
 }
 
@@ -189,6 +195,17 @@ def luma(planes: Planes) -> U8:
     return out
 
 
+def relight(
+    planes: Planes, format: PixelFormat, matrix: ColorMatrix, range: ColorRange, gains: tuple[int, int, int]
+) -> Planes:
+    height, width = planes[0].shape
+    out = _like(planes)
+    _lib.lm_relight(
+        _planes(planes), LAYOUTS[format], _colour(matrix, range), *gains, _pointers(out), _work(width, height)
+    )
+    return out
+
+
 def downscale(plane: U8, size: Size) -> F32:
     out = _pool.empty((size.height, size.width), np.float32)
     work = _work(max(size.width, plane.shape[1]), max(size.height, plane.shape[0]))
@@ -209,6 +226,12 @@ def downscale_rgb(
     return out, small
 
 
+def gain(rgb: F32, planar: bool) -> F32:
+    out = _pool.empty((1, 1), np.float32)
+    _lib.lm_gain(_address(rgb), rgb.size // 3, planar, _address(out))
+    return out
+
+
 def temporal(alpha: F32, luma: F32, before: F32, luma_before: F32, moved: F32) -> tuple[F32, F32]:
     out, motion = _pool.empty(alpha.shape, np.float32), _pool.empty(alpha.shape, np.float32)
     height, width = alpha.shape
@@ -219,11 +242,34 @@ def temporal(alpha: F32, luma: F32, before: F32, luma_before: F32, moved: F32) -
     return out, motion
 
 
-def keep_largest(alpha: F32, smallest_part: float) -> F32:
-    out = _pool.empty(alpha.shape, np.float32)
+def who_stays(
+    alpha: F32, before: tuple[F32, F32] | None, step: float, leave: float, enter: float
+) -> tuple[F32, F32, F32]:
+    out, of, shown = (_pool.empty(alpha.shape, np.float32) for _ in range(3))
     height, width = alpha.shape
-    _lib.lm_keep_largest(_address(alpha), _address(out), width, height, smallest_part, _work(2 * width, 2 * height))
+    of_before, shown_before = map(_address, before) if before else (None, None)
+    _lib.lm_who_stays(
+        _address(alpha), of_before, shown_before, width, height, step, leave, enter,
+        _address(out), _address(of), _address(shown), _work(2 * width, 2 * height),
+    )  # fmt: skip
+    return out, of, shown
+
+
+def zone(corners: F32, size: Size, inset_px: float, soft_px: float) -> F32:
+    out = _pool.empty((size.height, size.width), np.float32)
+    work = _work(2 * size.width, 2 * size.height)
+    _lib.lm_zone(_address(corners), len(corners), size.width, size.height, inset_px, soft_px, _address(out), work)
     return out
+
+
+def room(rgb: F32, room: F32, alpha: F32, before: float, step: float) -> tuple[F32, F32]:
+    height, width = alpha.shape
+    out, weight = _pool.empty(alpha.shape, np.float32), _pool.empty((1, 1), np.float32)
+    _lib.lm_room(
+        _address(rgb), _address(room), _address(alpha), width, height, before, step, _address(out), _address(weight),
+        _work(2 * width, 2 * height),
+    )  # fmt: skip
+    return out, weight
 
 
 def guided(small: F32, format: PixelFormat, alpha: F32, reduce: int, radius: int, epsilon: float, gain: float) -> I16:
@@ -254,12 +300,29 @@ def upsample(alpha: F32, size: Size) -> U8:
     return out
 
 
+def crop(plane: U8, left: int, top: int, side: int) -> U8:
+    height, width = plane.shape
+    out = _pool.empty(plane.shape)
+    _lib.lm_crop(ctypes.byref(_plane(plane)), left, top, side, _address(out), _work(width, height))
+    return out
+
+
 def blur_plate(planes: Planes, format: PixelFormat, alpha: U8, reduce: int, sigma: float) -> Planes:
     height, width = alpha.shape
     cells = (-(-height // reduce), -(-width // reduce))
     out: Planes = tuple(_pool.empty(cells, np.uint8) for _ in range(3))  # type: ignore[assignment]
     _lib.lm_blur_plate(
         _planes(planes), LAYOUTS[format], _address(alpha), reduce, sigma, _outs(out), _work(width, height)
+    )
+    return out
+
+
+def bokeh_plate(planes: Planes, format: PixelFormat, alpha: U8, reduce: int, radius: float) -> Planes:
+    height, width = alpha.shape
+    cells = (-(-height // reduce), -(-width // reduce))
+    out: Planes = tuple(_pool.empty(cells, np.uint8) for _ in range(3))  # type: ignore[assignment]
+    _lib.lm_bokeh_plate(
+        _planes(planes), LAYOUTS[format], _address(alpha), reduce, radius, _outs(out), _work(width, height)
     )
     return out
 

@@ -100,6 +100,44 @@ def luma(planes: Planes) -> U8:
     return ((77 * red + 150 * green + 29 * blue + 128) >> 8).astype(np.uint8)
 
 
+def relight(
+    planes: Planes, format: PixelFormat, matrix: ColorMatrix, range: ColorRange, gains: tuple[int, int, int]
+) -> Planes:
+    """R, G and B times gains in Q12."""
+    if format is PixelFormat.RGB:
+        return tuple(_byte((p.astype(np.int32) * g + 2048) >> 12) for p, g in zip(planes, gains, strict=True))
+    kr, kb = KR_KB[matrix]
+    black, luma_steps, chroma_steps = _steps(range)
+    kg = 1 - kr - kb
+    forward, back = luma_steps / 255 * 32768, chroma_steps / 255 * 32768
+    yr, yb = round(kr * forward), round(kb * forward)
+    ur, ub = round(-kr / (2 * (1 - kb)) * back), round(0.5 * back)
+    vb, vr = round(-kb / (2 * (1 - kr)) * back), round(0.5 * back)
+    rows = ((yr, round(forward) - yr - yb, yb), (ur, -ur - ub, ub), (vr, -vr - vb, vb))
+    level, chroma = round(255 / luma_steps * 16384), 255 / chroma_steps * 16384
+    rv, bu = round(2 * (1 - kr) * chroma), round(2 * (1 - kb) * chroma)
+    gu, gv = round(-2 * kb * (1 - kb) / kg * chroma), round(-2 * kr * (1 - kr) / kg * chroma)
+    columns = ((level,) * 3, (0, gu, bu), (rv, gv, 0))
+    m = [
+        [(sum(a * g * b for a, g, b in zip(row, gains, column, strict=True)) + (1 << 28)) >> 29 for column in columns]
+        for row in rows
+    ]
+    height, width = planes[0].shape
+    y, u, v = (p.astype(np.int32) for p in planes)
+    u, v = u - 128, v - 128
+    wide_u, wide_v, mean = u, v, y
+    if format is PixelFormat.I420:
+        wide_u, wide_v = (p.repeat(2, 0).repeat(2, 1)[:height, :width] for p in (u, v))
+        mean = (_sum_2x2(y) + 2) >> 2
+    luma = black + ((m[0][0] * (y - black) + m[0][1] * wide_u + m[0][2] * wide_v + 2048) >> 12)
+    rest = (128 + ((a * (mean - black) + b * u + c * v + 2048) >> 12) for a, b, c in m[1:])
+    return tuple(map(_byte, (luma, *rest)))
+
+
+def _byte(values: I32) -> U8:
+    return np.clip(values, 0, 255).astype(np.uint8)
+
+
 # --- downscale ----------------------------------------------------------------------------
 
 
@@ -148,6 +186,17 @@ def _positions(source: int, to: int) -> tuple[npt.NDArray[np.int64], npt.NDArray
     return at >> 16, at & 0xFFFF
 
 
+def crop(plane: U8, left: int, top: int, side: int) -> U8:
+    values = plane.astype(np.int64)
+    for axis, start in ((1, left), (0, top)):
+        n = plane.shape[axis]
+        at = np.clip(start * n + side // 2 - 32768 + np.arange(n, dtype=np.int64) * side, 0, (n - 1) << 16)
+        part = np.expand_dims((at & 0xFFFF) >> 8, 1 - axis)
+        after = np.minimum((at >> 16) + 1, n - 1)
+        values = (values.take(at >> 16, axis) * (256 - part) + values.take(after, axis) * part + 128) >> 8
+    return values.astype(np.uint8)
+
+
 def _stretch_u8(plane: U8, height: int, width: int) -> U8:
     """Along rows, then down columns, rounding each time; nothing if the size is right."""
     if plane.shape == (height, width):
@@ -178,6 +227,18 @@ def _half(alpha: U8) -> U8:
     return ((_sum_2x2(alpha.astype(np.int32)) + 2) >> 2).astype(np.uint8)
 
 
+# --- light ----------------------------------------------------------------------------------
+
+
+def gain(rgb: F32, planar: bool) -> F32:
+    red, green, blue = rgb.reshape(3, -1) if planar else rgb.reshape(-1, 3).T
+    luma = (red * f32(77) + green * f32(150)) + blue * f32(29)
+    codes = np.clip((luma * f32(255 / 256) + f32(0.5)).astype(np.int32), 0, 255)
+    enough = np.cumsum(np.bincount(codes, minlength=256)).astype(f32) >= f32(0.95) * f32(codes.size)
+    bright = f32(f32(0.6) * f32(255)) / f32(max(int(np.argmax(enough)), 1))
+    return np.full((1, 1), np.clip(bright, f32(1), f32(4)), f32)
+
+
 # --- matte ----------------------------------------------------------------------------------
 
 
@@ -186,7 +247,7 @@ def _somebody(alpha: F32) -> F32:
     return np.where(alpha > f32(1 / 4096), alpha, f32(0))
 
 
-STILL, NOISE, FULL, FADES = 0.1, 1.5, 12.0, 0.8
+STILL, NOISE, MOVES, FADES = 0.1, 1.5, 12.0, 0.8
 OTHER, CUT_SHARE = 20.0, 4
 
 
@@ -197,35 +258,165 @@ def temporal(alpha: F32, luma: F32, before: F32, luma_before: F32, moved: F32) -
     height, width = alpha.shape
     wide = np.pad(change, 1, "edge")
     most = np.max([wide[y : y + height, x : x + width] for y in range(3) for x in range(3)], axis=0)
-    motion = _somebody(np.minimum(np.maximum((most - f32(NOISE)) * f32(1 / FULL), moved * f32(FADES)), f32(1)))
+    motion = _somebody(np.minimum(np.maximum((most - f32(NOISE)) * f32(1 / MOVES), moved * f32(FADES)), f32(1)))
     way = _somebody(alpha) - before
     part = np.minimum((f32(STILL) + motion) + way * way, f32(1))
     return _somebody(before + way * part), motion
 
 
-FAINT = 0.1
+FAINT, NOBODY, FOLLOWED = 0.1, 1 / 4096, 0.25
 
 
-def keep_largest(alpha: F32, smallest_part: float) -> F32:
-    labels = np.full(alpha.shape, -1)
-    sizes: list[np.float32] = []
+def _spread(alpha: F32, labels: I32, queue: list[tuple[int, int]], next: int, least: float) -> None:
+    """Let the queued pixels from `next` on take their free neighbours in."""
+    height, width = alpha.shape
+    while next < len(queue):
+        y, x = queue[next]
+        for near in ((y, x - 1), (y, x + 1), (y - 1, x), (y + 1, x)):
+            inside = 0 <= near[0] < height and 0 <= near[1] < width
+            if inside and labels[near] < 0 and alpha[near] > f32(least):
+                labels[near] = labels[y, x]
+                queue.append(near)
+        next += 1
+
+
+def who_stays(
+    alpha: F32, before: tuple[F32, F32] | None, step: float, leave: float, enter: float
+) -> tuple[F32, F32, F32]:
+    labels = np.full(alpha.shape, -1, np.int32)
+    queue: list[tuple[int, int]] = []
+    parts: list[list[tuple[int, int]]] = []
     for seed in zip(*np.nonzero(alpha > f32(FAINT)), strict=True):
-        if labels[seed] >= 0:
+        if labels[seed] < 0:
+            start = len(queue)
+            labels[seed] = len(parts)
+            queue.append(seed)
+            _spread(alpha, labels, queue, start, FAINT)
+            parts.append(queue[start:])
+    sizes = [f32(0)] * len(parts)
+    for k, pixels in enumerate(parts):
+        for pixel in pixels:
+            sizes[k] = f32(sizes[k] + alpha[pixel])
+    known = before if before is not None and (before[1] > 0).any() else None
+    largest = sizes.index(max(sizes)) if parts else -1
+    seen, stays = [], []
+    for k, pixels in enumerate(parts):
+        follows = None if known is None else _followed(pixels, *known)
+        share = f32(k == largest) if follows is None else follows
+        limit = f32(f32(f32(enter) + f32(f32(f32(leave) - f32(enter)) * share)) * sizes[largest])
+        seen.append(share)
+        stays.append(sizes[k] >= limit)
+    of = labels.astype(f32)
+    _spread(alpha, labels, queue, 0, NOBODY)
+    out, shown = np.zeros_like(alpha), np.zeros_like(alpha)
+    for pixel in queue:
+        k = labels[pixel]
+        share = f32(stays[k])
+        if known is not None:
+            share = seen[k]
+            if of[pixel] >= 0 and known[0][pixel] >= 0:
+                share = min(share, known[1][pixel])
+            share = f32(share + f32(step)) if stays[k] else f32(share - f32(step))
+            share = min(max(share, f32(0)), f32(1))
+        out[pixel] = alpha[pixel] * share
+        shown[pixel] = share if of[pixel] >= 0 else 0
+    return out, of, shown
+
+
+def _followed(pixels: list[tuple[int, int]], of: F32, shown: F32) -> np.float32 | None:
+    """How much was seen of the part that these pixels go on from; None if they are new."""
+    under = [int(of[pixel]) for pixel in pixels]
+    covered = {part: under.count(part) for part in set(under) if part >= 0}
+    best = min(covered, key=lambda part: (-covered[part], part), default=-1)
+    if best < 0 or f32(covered[best]) < f32(FOLLOWED) * f32(len(pixels)):
+        return None
+    return max(shown[pixel] for pixel, part in zip(pixels, under, strict=True) if part == best)
+
+
+def zone(corners: F32, size: Size, inset_px: float, soft_px: float) -> F32:
+    width, height = f32(size.width), f32(size.height)
+    corners = corners * np.array((width, height))
+    py, px = (axis.astype(f32) + f32(0.5) for axis in np.mgrid[: size.height, : size.width])
+    most = f32(inset_px) + f32(soft_px)
+    nearest = np.full(px.shape, most * most)
+    inside = np.zeros(px.shape, np.bool_)
+    for (ax, ay), (bx, by) in zip(corners, np.roll(corners, -1, 0), strict=True):
+        if ay != by:
+            inside ^= ((ay > py) != (by > py)) & (px < (bx - ax) * ((py - ay) / (by - ay)) + ax)
+        if max(ax, bx) <= 0 or max(ay, by) <= 0 or min(ax, bx) >= width or min(ay, by) >= height:
             continue
-        labels[seed], stack, size = len(sizes), [seed], f32(0)
-        while stack:
-            y, x = stack.pop()
-            size = f32(size + alpha[y, x])
-            for near in ((y, x - 1), (y, x + 1), (y - 1, x), (y + 1, x)):
-                inside = 0 <= near[0] < alpha.shape[0] and 0 <= near[1] < alpha.shape[1]
-                if inside and labels[near] < 0 and alpha[near] > f32(FAINT):
-                    labels[near] = len(sizes)
-                    stack.append(near)
-        sizes.append(size)
-    if not sizes:
-        return alpha.copy()
-    kept = np.array([size >= f32(smallest_part) * max(sizes) for size in sizes] + [True])
-    return np.where(kept[labels], alpha, f32(0))
+        ex, ey, vx, vy = bx - ax, by - ay, px - ax, py - ay
+        length = ex * ex + ey * ey
+        t = np.clip((vx * ex + vy * ey) / length, f32(0), f32(1)) if length > 0 else f32(0)
+        dx, dy = vx - t * ex, vy - t * ey
+        nearest = np.minimum(nearest, dx * dx + dy * dy)
+    deep = (np.sqrt(nearest) - f32(inset_px)) / f32(soft_px)
+    return np.where(inside & (deep > 0), deep, f32(0))
+
+
+SURE_ROOM, SURE_PERSON, STANDS, MOVED = 0.05, 0.99, 0.1, 0.25
+
+
+def _code(values: F32) -> npt.NDArray[np.int64]:
+    return (values * f32(255) + f32(0.5)).astype(np.int64)
+
+
+def _around(plane: F32) -> list[F32]:
+    """The 3x3 pixels about each, edges repeated."""
+    height, width = plane.shape
+    wide = np.pad(plane, 1, "edge")
+    return [wide[y : y + height, x : x + width] for y in range(3) for x in range(3)]
+
+
+def room(rgb: F32, room: F32, alpha: F32, before: float, step: float) -> tuple[F32, F32]:
+    sure = alpha < f32(SURE_ROOM)
+    n = int(sure.sum())
+    if not n or f32(n) < f32(0.05) * f32(alpha.size):
+        return alpha.copy(), np.zeros((1, 1), f32)
+    difference = np.zeros_like(alpha)
+    for c in range(3):
+        gain, offset = _light(rgb[..., c][sure], room[..., c][sure])
+        near = _around(room[..., c] * gain + offset)
+        low, high = np.minimum.reduce(near), np.maximum.reduce(near)
+        frame = rgb[..., c]
+        far = np.where(frame > high, frame - high, np.where(frame < low, low - frame, f32(0)))
+        difference = np.maximum(difference, far)
+    a, b, c, d, e, f, g, h, i = _around(difference)
+    mean = (((a + b) + c) + ((d + e) + f) + ((g + h) + i)) * f32(1 / 9)
+    difference = _part((mean - f32(0.01)) * f32(f32(1) / f32(0.07)))
+    moved = f32(_code(difference[sure]).sum()) / f32(255 * n)
+    trust = _part((f32(MOVED) - moved) / (f32(MOVED) - f32(STANDS)))
+    if before == 0 and moved > f32(STANDS):
+        trust = f32(0)
+    if before >= 0:
+        trust = min(trust, f32(f32(before) + f32(step)))
+    if trust == 0:
+        return alpha.copy(), np.zeros((1, 1), f32)
+    person = f32(2) * difference - f32(1)
+    more = alpha + ((trust * _part((alpha - f32(SURE_ROOM)) * f32(20))) * person) * (f32(1) - alpha)
+    less = alpha + ((trust * _part((f32(SURE_PERSON) - alpha) * f32(50))) * person) * alpha
+    return np.where(person > 0, more, less), np.full((1, 1), trust, f32)
+
+
+def _light(frame: F32, room: F32) -> tuple[np.float32, np.float32]:
+    """Gain and offset from the room's colour to the frame's, by what differs little."""
+    gain, offset, kept = f32(1), f32(0), np.ones(room.shape, np.bool_)
+    for _ in range(3):
+        n = int(kept.sum())
+        if not n:
+            break
+        x, y = _code(room[kept]), _code(frame[kept])
+        plain = n * n * 64
+        above, below = (n * int((a * x).sum()) - int(a.sum()) * int(x.sum()) + plain for a in (y, x))
+        gain = np.clip(f32(above) / f32(below), f32(0.5), f32(2))
+        offset = (f32(y.sum()) - gain * f32(x.sum())) / f32(255 * n)
+        far = np.abs(frame - (room * gain + offset))
+        kept = far <= f32(1.5) * (f32(_code(far).sum()) / f32(255 * room.size))
+    return gain, offset
+
+
+def _part(values: Any) -> Any:
+    return np.clip(values, f32(0), f32(1))
 
 
 def _box(values: F32, radius: int) -> F32:
@@ -293,7 +484,7 @@ def guided(small: F32, format: PixelFormat, alpha: F32, reduce: int, radius: int
     half, g = f32(0.5), f32(gain)
     sharp = np.clip((_somebody(alpha) - half) * g + half, f32(0), f32(1))
     guide = _guide(np.stack([_cells(p, reduce) for p in small]), format)
-    k0, k1, k2, offset = (_box(c, radius) for c in _fit(guide, _cells(sharp, reduce), radius, f32(epsilon)))
+    k0, k1, k2, offset = (_box(c, (radius + 1) // 2) for c in _fit(guide, _cells(sharp, reduce), radius, f32(epsilon)))
     luma = g * f32(256 / 255)
     chroma = luma * f32(CHROMA)
     if format is PixelFormat.RGB:
@@ -392,12 +583,17 @@ def _cell_sums(planes: Planes, format: PixelFormat, alpha: U8, person: bool, red
     return sums
 
 
-def _divide(sums: list[F32], reduce: int, sigma: float) -> tuple[Planes, bool]:
+def _blurred(sums: list[F32], reduce: int, sigma: float) -> tuple[Planes, bool]:
+    return _divide(sums, [_gauss(s, sigma) for s in sums], 15 * reduce * reduce)
+
+
+def _divide(sums: list[F32], blurred: list[F32], full: int) -> tuple[Planes, bool]:
+    """Colours from blurred sums; `full` is the weight of a cell wholly on its side."""
     totals = [float(s.sum(dtype=np.float64)) for s in sums]
-    *blurred, weight = (_gauss(s, sigma) for s in sums)
-    faint = f32(1 / 1024) * f32(15 * reduce * reduce)
+    weight = blurred[3]
+    faint = f32(1 / 1024) * f32(full)
     planes = []
-    for plane, total in zip(blurred, totals[:3], strict=True):
+    for plane, total in zip(blurred[:3], totals[:3], strict=True):
         mean = f32(total / totals[3]) if totals[3] > 0 else f32(128)
         planes.append(_to_bytes((plane + faint * mean) / (weight + faint)))
     return tuple(planes), totals[3] > 0
@@ -408,12 +604,67 @@ def _to_bytes(values: F32) -> U8:
 
 
 def blur_plate(planes: Planes, format: PixelFormat, alpha: U8, reduce: int, sigma: float) -> Planes:
-    return _divide(_cell_sums(planes, format, alpha, False, reduce), reduce, sigma)[0]
+    return _blurred(_cell_sums(planes, format, alpha, False, reduce), reduce, sigma)[0]
+
+
+FULL, GLARE, LARGEST_DISC = 32, 31, 32
+DULL, WHITE = 150, 235
+
+
+def bokeh_plate(planes: Planes, format: PixelFormat, alpha: U8, reduce: int, radius: float) -> Planes:
+    sums = _outshine(_cell_sums(planes, format, alpha, False, reduce), format, reduce)
+    spans = _chords(min(radius, LARGEST_DISC))
+    return _divide(sums, [_disc_mean(s, spans) for s in sums], FULL)[0]
+
+
+def _outshine(sums: list[F32], format: PixelFormat, reduce: int) -> list[F32]:
+    """Sums as small whole numbers: weight x mean colour, and the weight, in which bright cells count more."""
+    weight = sums[3]
+    each = np.divide(f32(1), weight, out=np.zeros_like(weight), where=weight > 0)
+    colours = [s * each for s in sums[:3]]
+    light = colours[0]
+    if format is PixelFormat.RGB:
+        light = ((f32(77) * colours[0] + f32(150) * colours[1]) + f32(29) * colours[2]) * f32(1 / 256)
+    bright = np.clip((light - f32(DULL)) * (f32(1) / f32(WHITE - DULL)), f32(0), f32(1))
+    weight = weight * (f32(FULL) / f32(15 * reduce * reduce)) * (f32(1) + f32(GLARE) * (bright * bright))
+    weight = np.floor(weight + f32(0.5))
+    return [*(np.floor(weight * c + f32(0.5)) for c in colours), weight]
+
+
+def _chords(radius: float) -> list[int]:
+    """Half of a disc's chord through each row of cells from the middle down, in halves of a cell."""
+    halves: list[int] = []
+    for y in range(LARGEST_DISC + 1):
+        at = f32(y) + np.array((-3, -1, 1, 3), f32) * f32(0.125)
+        chords = np.sqrt(np.maximum(f32(radius) * f32(radius) - at * at, f32(0)))
+        total = f32(0)
+        for chord in chords:
+            total = f32(total + chord)
+        half = max(int(total * f32(0.5) + f32(0.5)), int(y == 0))
+        if not half:
+            break
+        halves.append(half)
+    return halves
+
+
+def _disc_mean(plane: F32, halves: list[int]) -> F32:
+    height, width = plane.shape
+    rows, pad = len(halves) - 1, halves[0] // 2 + 2
+    wide = np.pad(plane.astype(np.int64), ((rows, rows), (pad, pad)), "edge")
+    until = np.zeros((wide.shape[0], 2 * wide.shape[1] + 1), np.int64)  # running sums, in halves of a cell
+    until[:, 1:] = wide.repeat(2, 1).cumsum(1)
+    total = np.zeros((height, width), np.int64)
+    for y in range(-rows, rows + 1):
+        middle = 2 * (np.arange(width) + pad) + 1
+        row = until[rows + y : rows + y + height]
+        total += row[:, middle + halves[abs(y)]] - row[:, middle - halves[abs(y)]]
+    area = 2 * halves[0] + 4 * sum(halves[1:])
+    return total.astype(f32) * (f32(1) / f32(area))
 
 
 def foreground(planes: Planes, format: PixelFormat, alpha: U8, reduce: int, sigma: float) -> Planes:
-    room, _ = _divide(_cell_sums(planes, format, alpha, False, reduce), reduce, sigma)
-    person, anybody = _divide(_cell_sums(planes, format, alpha, True, reduce), reduce, sigma)
+    room, _ = _blurred(_cell_sums(planes, format, alpha, False, reduce), reduce, sigma)
+    person, anybody = _blurred(_cell_sums(planes, format, alpha, True, reduce), reduce, sigma)
     if not anybody:
         return tuple(p.copy() for p in planes)
     out = []

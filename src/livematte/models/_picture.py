@@ -9,6 +9,7 @@ from livematte._frame import F32, Frame, Size
 from livematte._matte import Matte
 from livematte._stages import State
 from livematte.engines import Engine, Tensor
+from livematte.models._light import Light, lighten
 
 COLOURS = 3
 
@@ -17,7 +18,8 @@ class PictureSegmenter:
     """A segmenter: RGB 0-1 in, alpha 0-1 out, in either layout.
 
     Of a graph that takes the previous alpha the state is the alpha it gave last, as it gave it;
-    where there is none, or one of another size, it gets zeros. Other graphs have no memory.
+    where there is none, or one of another size, it gets zeros. Other graphs have no memory. With
+    `lighten` the state is a pair of that and the light.
 
     Args:
         name: registry name with its tag.
@@ -25,14 +27,15 @@ class PictureSegmenter:
             the previous alpha if it takes that, and the alpha as its first output; alphas are
             (1, 1, h, w) or (1, h, w, 1).
         size: the only size that is right for this model; None takes the graph's.
+        lighten: show dark pictures to the graph as bright as others.
 
     Raises:
         LoadError: a graph of another kind; the engine is closed.
     """
 
-    def __init__(self, name: str, engine: Engine, size: Size | None = None) -> None:
+    def __init__(self, name: str, engine: Engine, size: Size | None = None, *, lighten: bool = False) -> None:
         self.name = name
-        self._engine = engine
+        self._engine, self._lighten = engine, lighten
         try:
             self.size, self._planar, self._previous = _layout(name, engine)
             if size is not None and self.size != size:
@@ -47,12 +50,19 @@ class PictureSegmenter:
         return self._engine.name
 
     def segment(self, frame: Frame, state: State) -> tuple[Matte, State]:
-        picture = frame.rgb(self.size, planar=self._planar)[None]
-        inputs = [picture if place.shape != self._previous else _known(state, place) for place in self._engine.inputs]
+        picture = frame.rgb(self.size, planar=self._planar)
+        light: Light | None = None
+        if self._lighten:
+            state, light = state or (None, None)
+            light = lighten(picture, self._planar, frame, light)
+        inputs = [
+            picture[None] if place.shape != self._previous else _known(state, place) for place in self._engine.inputs
+        ]
         alpha = self._engine.run(inputs)[0].reshape(self.size.height, self.size.width)
         # engines approximate the last sigmoid, which may leave 0-1 by a rounding error
         matte = Matte(np.clip(alpha, 0.0, 1.0, out=alpha), frame.pts)
-        return matte, None if self._previous is None else matte.alpha.reshape(self._previous)
+        kept = None if self._previous is None else matte.alpha.reshape(self._previous)
+        return matte, (kept, light) if self._lighten else kept
 
     def close(self) -> None:
         self._engine.close()

@@ -64,10 +64,10 @@ def create(
     """
     spec = pick(SPECS, "livematte", argument)
     if weights is not None:
-        return PictureSegmenter(spec.name, load_engine(spec, engine, threads, weights))
+        return PictureSegmenter(spec.name, load_engine(spec, engine, threads, weights), lighten=True)
     shapes = {shape.size: shape for shape in spec.shapes}
 
     def load(size: Size) -> PictureSegmenter:
-        return PictureSegmenter(spec.name, load_engine(shapes[size], engine, threads), size)
+        return PictureSegmenter(spec.name, load_engine(shapes[size], engine, threads), size, lighten=True)
 
     return AspectSegmenter(tuple(shapes), load)

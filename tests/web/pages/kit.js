@@ -128,13 +128,14 @@ export const kit = {
   },
 
   /** Frames in a row by this browser: mean difference of each from what Python's Session, with its memory, makes of it. */
-  async row() {
-    const { frames, stream } = await (await fetch("/material/stills.json")).json();
+  async row(name) {
+    const { frames, streams } = await (await fetch("/material/stills.json")).json();
     const stored = new Uint8Array(await (await fetch("/material/stills.bin")).arrayBuffer());
-    const background = await kit.open({ governor: false, effect: { type: "blur", strength: 0.6 } });
+    const { effect, room } = streams[name];
+    const background = await kit.open({ governor: false, effect, ...(room ? { room } : {}) });
     await background.loaded;
     const found = [];
-    for (const [n, { frame, planes }] of stream.entries()) {
+    for (const [n, { frame, planes }] of streams[name].frames.entries()) {
       const out = await background.probe({ type: "still", frame: frameOf(stored, frames[frame], 33_333 * (n + 1), "I420") });
       found.push((await compare(out, stored, planes)).mean);
       out.close();
@@ -143,8 +144,32 @@ export const kit = {
     return found;
   },
 
+  /** Stills and a stream with auto-framing: mean difference of each from Python's. */
+  async framed() {
+    const { frames, framed, followed, stepMs } = await (await fetch("/material/stills.json")).json();
+    const stored = new Uint8Array(await (await fetch("/material/stills.bin")).arrayBuffer());
+    const found = [];
+    const look = async (background, { frame, planes }, timestamp, name) => {
+      const out = await background.probe({ type: "still", frame: frameOf(stored, frames[frame], timestamp, "I420") });
+      found.push({ name, ...(await compare(out, stored, planes)), size: [out.displayWidth, out.displayHeight] });
+      out.close();
+    };
+    const alone = await kit.open({ temporal: false, governor: false, framing: true });
+    await alone.loaded;
+    for (const [n, still] of framed.entries()) {
+      await alone.setEffect(still.effect);
+      await look(alone, still, 1e6 * (n + 1), `${still.frame} ${JSON.stringify(still.effect)}`);
+    }
+    alone.stop();
+    const stream = await kit.open({ governor: false, framing: true, effect: { type: "color", rgb: [30, 60, 90] } });
+    await stream.loaded;
+    for (const [n, each] of followed.entries()) await look(stream, each, 1000 * stepMs * n, `${n}: ${each.frame}`);
+    stream.stop();
+    return found;
+  },
+
   /** The same stills by both renderers: mean difference in code values of RGB, alpha counted where there is one. */
-  async renderers(keep = false) {
+  async renderers(keep = false, options = {}, wanted = () => true) {
     const { frames } = await (await fetch("/material/stills.json")).json();
     const stored = new Uint8Array(await (await fetch("/material/stills.bin")).arrayBuffer());
     const src = new URL("/material/plate.png", location.href);
@@ -152,38 +177,43 @@ export const kit = {
       { type: "blur" },
       { type: "blur", strength: 1, softness: 0 },
       { type: "blur", strength: 0.1, softness: 1, lightWrap: 1 },
+      { type: "blur", bokeh: true },
       { type: "color", rgb: "#00b140" },
       { type: "color", rgb: "#ffffff", despill: false, lightWrap: 0.6 },
       { type: "image", src },
+      { type: "color", rgb: "#00b140", zones: [[[0.1, 0], [0.45, 0.1], [0.6, 1], [0.1, 0.8]]] },
+      { type: "image", src, match: 1 },
+      { type: "color", rgb: "#101418", match: 0.8, despill: false },
       { type: "transparent" },
       { type: "off" },
     ];
     const pair = {};
     for (const renderer of ["cpu", "webgl"]) {
-      pair[renderer] = await kit.open({ temporal: false, governor: false, renderer });
+      pair[renderer] = await kit.open({ temporal: false, governor: false, renderer, ...options });
       await pair[renderer].loaded;
     }
     const found = [];
     let timestamp = 0;
-    for (const effect of effects) {
+    for (const effect of effects.filter(wanted)) {
       for (const background of Object.values(pair)) await background.setEffect(effect);
-      for (const [name, rotation] of [["480p", 0], ["720p", 0], ["odd", 0], ["480p", 90], ["480p", 180], ["480p", 270]]) {
+      for (const [name, rotation, flip] of [["480p", 0], ["720p", 0], ["odd", 0], ["480p", 90], ["480p", 180], ["480p", 270], ["480p", 0, true]]) {
         timestamp += 1e6;
         const [cpu, webgl] = await Promise.all(Object.values(pair).map(async (background) => {
           const plain = frameOf(stored, frames[name], timestamp, "I420");
-          const frame = rotation ? new VideoFrame(plain, { timestamp, rotation }) : plain;
+          const turned = rotation > 0 || flip === true;
+          const frame = turned ? new VideoFrame(plain, { timestamp, rotation, flip: flip ?? false }) : plain;
           const out = await background.probe({ type: "still", frame });
           const shown = rgba(out);
           const facts = { timestamp: out.timestamp - timestamp, rotation: out.rotation ?? 0, size: [out.displayWidth, out.displayHeight] };
           out.close();
-          if (rotation) plain.close();
+          if (turned) plain.close();
           return { shown, ...facts };
         }));
         let sum = 0;
         // colours count by their alpha: under a faint one a canvas keeps few digits of them
         const weighed = ({ data }, i) => (i % 4 === 3 ? data[i] : (data[i] * data[i | 3]) / 255);
         for (let i = 0; i < cpu.shown.data.length; i++) sum += Math.abs(weighed(cpu.shown, i) - weighed(webgl.shown, i));
-        found.push({ name: `${name} turned by ${rotation}, ${JSON.stringify(effect)}`, mean: sum / (0.75 * cpu.shown.data.length), timestamp: webgl.timestamp, size: String(cpu.size) === String(webgl.size), rotations: [cpu.rotation, webgl.rotation], ...(keep ? { pictures: [cpu, webgl].map(({ shown }) => url(shown)) } : {}) });
+        found.push({ name: `${name} turned by ${rotation}${flip ? ", mirrored" : ""}, ${JSON.stringify(effect)}`, mean: sum / (0.75 * cpu.shown.data.length), timestamp: webgl.timestamp, size: String(cpu.size) === String(webgl.size), rotations: [cpu.rotation, webgl.rotation], ...(keep ? { pictures: [cpu, webgl].map(({ shown }) => url(shown)) } : {}) });
       }
     }
     for (const background of Object.values(pair)) background.stop();

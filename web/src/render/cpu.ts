@@ -1,14 +1,15 @@
 /** Draws frames with the C kernels in WebAssembly: YUV planes from the camera to the output. */
 
-import { COVER_STRENGTH, GUIDED_EPSILON, guidedCells, type Matte, type Painting, type Quality, type Renderer, RIM_OF_HEIGHT, SIGMA_OF_HEIGHT, type Size, STEEPEST_GAIN } from "./renderer.js";
+import { COVER_STRENGTH, type Crop, type Gains, GUIDED_EPSILON, guidedCells, type Matte, type Painting, type Quality, type Renderer, RIM_OF_HEIGHT, SIGMA_OF_HEIGHT, type Size, STEEPEST_GAIN, WHOLE } from "./renderer.js";
 import { composite, fits } from "./composite.js";
 import { type Desk, layDesk } from "./desk.js";
 import { Backdrop } from "./backdrop.js";
 import { copyIn, exchangesSides, frameOf, shapeOf, type Shape, turn } from "./frames.js";
-import { cellGrid, I420, LM_PLANE_BYTES, type Kernels, type Planes, ROUGH_CELLS, SMOOTH_CELLS } from "./kernels.js";
+import { cellGrid, discGrid, I420, LM_PLANE_BYTES, type Kernels, type Planes, ROUGH_CELLS, SMOOTH_CELLS } from "./kernels.js";
 
 export class CpuRenderer implements Renderer {
   readonly name = "cpu";
+  readonly mirrors = false;
   readonly spent = { refine: 0, effect: 0, composite: 0 };
   private desk: Desk | null = null;
   private shape: Shape | null = null;
@@ -44,14 +45,15 @@ export class CpuRenderer implements Renderer {
     return turn(luma, network, 1, shape.rotation, this.uprightLuma);
   }
 
-  async paint(matte: Matte | null, painting: Painting, quality: Quality): Promise<VideoFrame> {
+  async paint(matte: Matte | null, painting: Painting, quality: Quality, crop: Crop | null = null): Promise<VideoFrame> {
     const { desk, shape } = this;
     if (!desk || !shape) throw new TypeError("paint() comes after read()");
     this.shape = null; // one picture a frame
     const started = performance.now();
     const covered = !this.refine(desk, shape, matte, painting, quality);
     const refined = performance.now();
-    const foreground = painting.despill && !covered ? this.foreground(desk) : desk.frame;
+    const own = painting.despill && !covered ? this.foreground(desk) : desk.frame;
+    const foreground = painting.gain && !covered ? this.relight(desk, shape, own, painting.gain) : own;
     const plate = this.plate(desk, shape, painting, covered);
     const painted = performance.now();
     const transparent = painting.type === "transparent";
@@ -59,7 +61,8 @@ export class CpuRenderer implements Renderer {
     composite(this.kernels, desk, foreground, transparent ? desk.shown : desk.alpha, plate, painting.lightWrap);
     const area = desk.size.width * desk.size.height;
     if (transparent) this.kernels.bytes(desk.out.at[3] as number, area).set(this.kernels.bytes(desk.alpha, area));
-    const pixels = this.kernels.bytes(desk.out.data, transparent ? desk.out.bytes : desk.out.bytes - area);
+    const shown = crop ? this.crop(desk, stored(crop, shape.rotation), transparent ? 4 : 3) : desk.out;
+    const pixels = this.kernels.bytes(shown.data, transparent ? shown.bytes : shown.bytes - area);
     const out = frameOf(pixels, desk.size, shape, transparent);
     this.spent.refine = refined - started;
     this.spent.effect = painted - refined;
@@ -108,10 +111,22 @@ export class CpuRenderer implements Renderer {
     return true;
   }
 
+  /** A part of the finished picture at its size. */
+  private crop(desk: Desk, { left, top, side }: Crop, planes: number): Planes {
+    for (let i = 0; i < planes; i++) this.kernels.lm.lm_crop(desk.out.read + i * LM_PLANE_BYTES, left, top, side, desk.cropped.at[i] as number, desk.scratch);
+    return desk.cropped;
+  }
+
   private foreground(desk: Desk): Planes {
     const { reduce, sigma } = cellGrid(RIM_OF_HEIGHT * shorter(desk.size), ROUGH_CELLS);
     this.kernels.lm.lm_foreground(desk.frame.read, I420, desk.alpha, reduce, sigma, desk.foreground.pointers, desk.scratch);
     return desk.foreground;
+  }
+
+  private relight(desk: Desk, shape: Shape, own: Planes, gain: Gains): Planes {
+    const [red, green, blue] = gain.map((each) => Math.round(4096 * each)) as [number, number, number];
+    this.kernels.lm.lm_relight(own.read, I420, shape.colour, red, green, blue, desk.relit.pointers, desk.scratch);
+    return desk.relit;
   }
 
   private plate(desk: Desk, shape: Shape, painting: Painting, covered: boolean): Planes {
@@ -120,9 +135,12 @@ export class CpuRenderer implements Renderer {
         // a picture that is nothing but blur must not be read, whatever strength was chosen behind a person
         const weak = painting.strength < COVER_STRENGTH && !this.anyone(desk);
         const strength = weak ? COVER_STRENGTH : painting.strength;
-        const { reduce, sigma } = cellGrid(strength * SIGMA_OF_HEIGHT * shorter(desk.size), SMOOTH_CELLS);
+        const sigma_px = strength * SIGMA_OF_HEIGHT * shorter(desk.size);
+        const { reduce, sigma } = painting.bokeh ? discGrid(sigma_px, shorter(desk.size)) : cellGrid(sigma_px, SMOOTH_CELLS);
         const cells = desk.cells(reduce);
-        this.kernels.lm.lm_blur_plate(desk.frame.read, I420, desk.alpha, reduce, sigma, cells.written, desk.scratch);
+        const { lm } = this.kernels;
+        if (painting.bokeh) lm.lm_bokeh_plate(desk.frame.read, I420, desk.alpha, reduce, 2 * sigma, cells.written, desk.scratch);
+        else lm.lm_blur_plate(desk.frame.read, I420, desk.alpha, reduce, sigma, cells.written, desk.scratch);
         return cells;
       }
       case "image":
@@ -157,6 +175,13 @@ export class CpuRenderer implements Renderer {
     const shown = this.kernels.bytes(desk.shown, area);
     for (let i = 0; i < area; i++) shown[i] = alpha[i] ? 255 : 0;
   }
+}
+
+/** A window over the upright picture as one over the picture as it is stored, which `rotation` degrees clockwise make upright. */
+function stored({ left, top, side }: Crop, rotation: number): Crop {
+  const [right, bottom] = [WHOLE - side - left, WHOLE - side - top];
+  const [x, y] = { 90: [top, right], 180: [right, bottom], 270: [bottom, left] }[rotation] ?? [left, top];
+  return { left: x as number, top: y as number, side };
 }
 
 const same = (a: Size, b: Size): boolean => a.width === b.width && a.height === b.height;

@@ -21,11 +21,13 @@ export interface Desk {
   readonly alpha: number; // u8, frame size
   readonly shown: number; // u8, frame size: 255 where alpha is above 0
   readonly foreground: Planes;
+  readonly relit: Planes;
   readonly plain: Planes; // one pixel to be stretched
   readonly backdrop: Planes;
   readonly cells: (reduce: number) => Planes; // a small plate
   readonly light: (reduce: number) => Planes; // light, and the map of it behind
   readonly out: Planes;
+  readonly cropped: Planes; // a part of `out` at its size
   readonly alphaOut: number; // lm_out of alpha
   readonly scratch: number;
 }
@@ -56,11 +58,13 @@ export function layDesk(kernels: Kernels, full: Size, halfSize: boolean, network
     alpha: alpha.data,
     shown: kernels.take(area),
     foreground: kernels.planes(planeSizes(size, I420)),
+    relit: kernels.planes(planeSizes(size, I420)),
     plain: kernels.planes(planeSizes(one, I444)),
     backdrop: kernels.planes(planeSizes(size, I420)),
     cells: perGrid(kernels, size, 3),
     light: perGrid(kernels, size, 4),
     out: kernels.planes([...planeSizes(size, I420), size]), // the fourth plane is for alpha
+    cropped: kernels.planes([...planeSizes(size, I420), size]),
     alphaOut: alpha.written,
     scratch: kernels.take(kernels.lm.lm_scratch_bytes(widest, highest)),
   };

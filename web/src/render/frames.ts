@@ -30,12 +30,17 @@ export interface Shape {
   readonly duration_us: number | null;
 }
 
+/** Whether a frame is shown as the mirror image of its pixels. */
+export function mirrorImage(frame: VideoFrame): boolean {
+  return (frame as Turned).flip ?? false;
+}
+
 /** @throws TypeError on a closed frame. */
 export function shapeOf(frame: VideoFrame): Shape {
   const visible = frame.visibleRect;
   if (!visible) throw new TypeError("the frame is closed");
   const size = { width: visible.width, height: visible.height };
-  const { rotation = 0, flip = false } = frame as Turned;
+  const { rotation = 0 } = frame as Turned;
   const given = frame.colorSpace.toJSON();
   const yuv = frame.format !== null && /^(I4|NV)/.test(frame.format);
   const bt709 = yuv ? (given.matrix ? given.matrix === "bt709" : size.height >= HD_HEIGHT_PX) : true;
@@ -48,7 +53,7 @@ export function shapeOf(frame: VideoFrame): Shape {
     colour: ((bt709 ? 2 : 0) + (full ? 1 : 0)) as Colour,
     colorSpace,
     rotation,
-    flip,
+    flip: mirrorImage(frame),
     timestamp_us: frame.timestamp,
     duration_us: frame.duration,
   };

@@ -14,16 +14,22 @@ interface Exports extends WebAssembly.Exports {
   lm_scratch_bytes(w: number, h: number): number;
   lm_split_chroma(uv: number, u: number, v: number): void;
   lm_rgba_to_planes(rgba: number, stride: number, w: number, h: number, order: number, layout: number, colour: number, p0: number, p1: number, p2: number): void;
+  lm_relight(p: number, layout: number, colour: number, red: number, green: number, blue: number, out: number, scratch: number): void;
   lm_halve(p: number, out: number): void;
   lm_downscale_rgb(p: number, layout: number, colour: number, out: number, w: number, h: number, planar: number, small: number, scratch: number): void;
+  lm_gain(rgb: number, n: number, planar: number, gain: number): void;
   lm_temporal(alpha: number, luma: number, before: number, lumaBefore: number, moved: number, w: number, h: number, out: number, motion: number, scratch: number): void;
-  lm_keep_largest(alpha: number, out: number, w: number, h: number, smallest: number, scratch: number): void;
+  lm_who_stays(alpha: number, ofBefore: number, shownBefore: number, w: number, h: number, step: number, leave: number, enter: number, out: number, of: number, shown: number, scratch: number): void;
+  lm_zone(corners: number, count: number, w: number, h: number, inset: number, soft: number, out: number, scratch: number): void;
+  lm_room(rgb: number, room: number, alpha: number, w: number, h: number, before: number, step: number, out: number, weight: number, scratch: number): void;
   lm_guided(small: number, layout: number, alpha: number, w: number, h: number, reduce: number, radius: number, epsilon: number, gain: number, lines: number, scratch: number): void;
   lm_apply_guided(lines: number, w: number, h: number, planes: number, layout: number, alpha: number, scratch: number): void;
   lm_upsample(alpha: number, w: number, h: number, out: number, scratch: number): void;
   lm_blur_plate(p: number, layout: number, alpha: number, reduce: number, sigma: number, out: number, scratch: number): void;
+  lm_bokeh_plate(p: number, layout: number, alpha: number, reduce: number, radius: number, out: number, scratch: number): void;
   lm_foreground(p: number, layout: number, alpha: number, reduce: number, sigma: number, out: number, scratch: number): void;
   lm_wrap_map(plate: number, layout: number, alpha: number, w: number, h: number, sigma: number, strength: number, light: number, map: number, scratch: number): void;
+  lm_crop(p: number, left: number, top: number, side: number, out: number, scratch: number): void;
   lm_composite(p: number, layout: number, alpha: number, plate: number, light: number, wrap: number, out: number, scratch: number): void;
 }
 
@@ -148,9 +154,21 @@ export function planeSizes(size: Size, layout: Layout): Size[] {
 export function cellGrid(sigma_px: number, cells: number): { reduce: number; sigma: number } {
   let reduce = 2;
   while (reduce < 16 && sigma_px / (2 * reduce) >= cells) reduce *= 2;
-  return { reduce, sigma: Math.min(Math.sqrt(Math.max((sigma_px / reduce) ** 2 - 0.25, 0.04)), 20) };
+  return { reduce, sigma: sigmaCells(sigma_px / reduce) };
 }
+
+/** The same for a disc, whose radius is twice its sigma, on a picture with this shorter side. */
+export function discGrid(sigma_px: number, shorter_px: number): { reduce: number; sigma: number } {
+  let reduce = Math.min(Math.max(2 ** Math.floor(Math.log2(shorter_px / DISC_GRID)), 2), 8);
+  if (sigma_px / (2 * reduce) >= DISC_CELLS) reduce *= 2;
+  return { reduce, sigma: sigmaCells(sigma_px / reduce) };
+}
+
+const sigmaCells = (sigma: number): number => Math.min(Math.sqrt(Math.max(sigma ** 2 - 0.25, 0.04)), 20);
 
 /** Sigma in cells from which a stretched plate shows no grid, and what is enough for a rim. */
 export const SMOOTH_CELLS = 1.6;
 export const ROUGH_CELLS = 0.8;
+/** Sigma of a disc in cells, and cells of the shorter side, at least. */
+const DISC_CELLS = 4.6;
+const DISC_GRID = 180;

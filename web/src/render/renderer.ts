@@ -14,15 +14,32 @@ export interface Matte {
   readonly timestamp_us: number;
 }
 
+/** Of red, green and blue. */
+export type Gains = readonly [number, number, number];
+
 /** An effect with every option filled in. Sources of pictures are loaded elsewhere, see Backdrop. */
 export interface Painting {
   readonly type: Effect["type"];
   readonly strength: number;
+  readonly bokeh: boolean;
   readonly rgb: readonly [number, number, number];
   readonly lightWrap: number;
   readonly despill: boolean;
   readonly softness: number;
+  readonly match: number;
+  /** What the person's code values are multiplied by; absent for nothing. */
+  readonly gain?: Gains;
 }
+
+/** The part of the output that is shown at its size: of an upright picture, in units of WHOLE. */
+export interface Crop {
+  readonly left: number;
+  readonly top: number;
+  readonly side: number; // of both sides
+}
+
+/** The whole picture. */
+export const WHOLE = 65536;
 
 /** How a frame is drawn on a rung of the ladder. */
 export interface Quality {
@@ -41,6 +58,9 @@ export interface Quality {
 export interface Renderer {
   readonly name: RendererName;
 
+  /** Whether what read() gives is mirrored where a frame says so, as what is shown is. */
+  readonly mirrors: boolean;
+
   /**
    * Take in a camera frame; the caller still owns and closes it.
    * @returns RGB 0-1 at the network's size, upright, (height, width, 3); valid until the next call.
@@ -53,9 +73,10 @@ export interface Renderer {
   /**
    * Paint the frame that was read last.
    * @param matte null covers the frame: the plate alone, or for blur a fully blurred picture.
+   * @param crop the part that is shown, cut out of the finished picture; null shows all of it.
    * @returns a new frame with the time of the one that was read, shown the same way up.
    */
-  paint(matte: Matte | null, painting: Painting, quality: Quality): Promise<VideoFrame>;
+  paint(matte: Matte | null, painting: Painting, quality: Quality, crop?: Crop | null): Promise<VideoFrame>;
 
   /** The picture behind the person for `image` and `video`; kept by the renderer, which closes it. Null shows black. */
   setBackdrop(picture: ImageBitmap | VideoFrame | null): void;

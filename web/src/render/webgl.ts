@@ -8,16 +8,19 @@ import { readPixels } from "./gl/readback.js";
 import area from "./gl/area.frag";
 import cells from "./gl/cells.frag";
 import composite from "./gl/composite.frag";
+import cropShader from "./gl/crop.frag";
+import disc from "./gl/disc.frag";
 import fill from "./gl/fill.frag";
 import gauss from "./gl/gauss.frag";
 import light from "./gl/light.frag";
+import lights from "./gl/lights.frag";
 import matteShader from "./gl/matte.frag";
-import { Stage, taps, type Target, type Uniform } from "./gl/stage.js";
-import { cellGrid, I444, type Kernels, ROUGH_CELLS, SMOOTH_CELLS } from "./kernels.js";
+import { chords, Stage, taps, type Target, type Uniform } from "./gl/stage.js";
+import { cellGrid, discGrid, I444, type Kernels, ROUGH_CELLS, SMOOTH_CELLS } from "./kernels.js";
 import { rasteriserOf } from "./rasteriser.js";
-import { COVER_STRENGTH, GUIDED_EPSILON, guidedCells, type Matte, type Painting, type Quality, type Renderer, RIM_OF_HEIGHT, SIGMA_OF_HEIGHT, type Size, STEEPEST_GAIN, WRAP_OF_HEIGHT } from "./renderer.js";
+import { COVER_STRENGTH, type Crop, GUIDED_EPSILON, guidedCells, type Matte, type Painting, type Quality, type Renderer, RIM_OF_HEIGHT, SIGMA_OF_HEIGHT, type Size, STEEPEST_GAIN, WHOLE, WRAP_OF_HEIGHT } from "./renderer.js";
 
-const WHOLE = [1, 1, 0, 0] as const;
+const UNCUT = [1, 1, 0, 0] as const;
 /** Chroma of what has no colour. */
 const GREY = 128;
 /** Of R, G, B, and what is added. */
@@ -36,6 +39,7 @@ export async function openWebgl(kernels: Kernels): Promise<{ renderer: Renderer;
 
 export class WebglRenderer implements Renderer {
   readonly name = "webgl";
+  readonly mirrors = true;
   /** Milliseconds until the work is handed to the graphics card, not until it is done. */
   readonly spent = { refine: 0, effect: 0, composite: 0 };
   private readonly stage: Stage;
@@ -78,7 +82,7 @@ export class WebglRenderer implements Renderer {
     return this.guide.subarray(0, this.guide.length / 3);
   }
 
-  async paint(matte: Matte | null, painting: Painting, quality: Quality): Promise<VideoFrame> {
+  async paint(matte: Matte | null, painting: Painting, quality: Quality, crop: Crop | null = null): Promise<VideoFrame> {
     const { frame, shape, stage } = this;
     if (!frame || !shape) throw new TypeError("paint() comes after read()");
     this.shape = null; // one picture a frame
@@ -88,8 +92,8 @@ export class WebglRenderer implements Renderer {
     const refined = performance.now();
     const transparent = painting.type === "transparent";
     const despill = painting.despill && fitting !== null;
-    const plate = this.plate(frame, alpha, painting, fitting);
-    const inputs: Record<string, Uniform> = { frame: frame.texture, alpha: alpha.texture, plate: plate.texture, cut: plate.cut, transparent, despill, wrap: 0 };
+    const plate = this.plate(frame, shape, alpha, painting, fitting);
+    const inputs: Record<string, Uniform> = { frame: frame.texture, alpha: alpha.texture, plate: plate.texture, cut: plate.cut, transparent, despill, wrap: 0, gain: [...(painting.gain ?? [1, 1, 1]), 1] };
     const rim = cellGrid(RIM_OF_HEIGHT * shorter(frame), ROUGH_CELLS);
     inputs.room = despill ? this.filled("rim room", frame, alpha, rim, false).texture : alpha.texture;
     inputs.person = despill ? this.filled("rim person", frame, alpha, rim, true).texture : alpha.texture;
@@ -97,7 +101,11 @@ export class WebglRenderer implements Renderer {
     if (fitting) inputs.wrap = painting.lightWrap;
     const painted = performance.now();
     if (this.canvas.width !== frame.width || this.canvas.height !== frame.height) [this.canvas.width, this.canvas.height] = [frame.width, frame.height];
-    stage.draw(composite, null, frame, inputs);
+    if (crop) {
+      const whole = this.pass(composite, stage.target("whole", frame, "rgba8", true), inputs);
+      const [side, left, below] = [crop.side, crop.left, WHOLE - crop.top - crop.side].map((part) => part / WHOLE) as [number, number, number];
+      stage.draw(cropShader, null, frame, { whole: whole.texture, window: [side, side, left, below] });
+    } else stage.draw(composite, null, frame, inputs);
     this.alive();
     const out = this.output(shape, transparent);
     this.spent.refine = refined - started;
@@ -157,21 +165,23 @@ export class WebglRenderer implements Renderer {
     return this.pass(matteShader, alpha, { frame: frame.texture, line: line.texture, luma: lumaWeights(shape), u, v });
   }
 
-  private plate(frame: Target, alpha: Target, painting: Painting, matte: Matte | null): { texture: WebGLTexture; cut: readonly number[] } {
+  private plate(frame: Target, shape: Shape, alpha: Target, painting: Painting, matte: Matte | null): { texture: WebGLTexture; cut: readonly number[] } {
     switch (painting.type) {
       case "blur": {
         // a picture that is nothing but blur must not be read, whatever strength was chosen behind a person
         const anyone = matte?.alpha.some((value) => value > 0.01) ?? false;
         const strength = anyone ? painting.strength : Math.max(painting.strength, COVER_STRENGTH);
-        const grid = cellGrid(strength * SIGMA_OF_HEIGHT * shorter(frame), SMOOTH_CELLS);
-        return { texture: this.filled("blur", frame, alpha, grid, false).texture, cut: WHOLE };
+        const sigma_px = strength * SIGMA_OF_HEIGHT * shorter(frame);
+        const grid = painting.bokeh ? discGrid(sigma_px, shorter(frame)) : cellGrid(sigma_px, SMOOTH_CELLS);
+        if (painting.bokeh) return { texture: this.bokeh(frame, alpha, grid, lumaWeights(shape)).texture, cut: UNCUT };
+        return { texture: this.filled("blur", frame, alpha, grid, false).texture, cut: UNCUT };
       }
       case "image":
       case "video":
         return this.backplate.cut(frame) ?? this.plain([0, 0, 0]);
       case "off":
         // asked for by name; a frame that must be covered is black even then
-        return matte ? { texture: frame.texture, cut: WHOLE } : this.plain([0, 0, 0]);
+        return matte ? { texture: frame.texture, cut: UNCUT } : this.plain([0, 0, 0]);
       case "color":
         return this.plain(painting.rgb);
       case "transparent":
@@ -185,7 +195,7 @@ export class WebglRenderer implements Renderer {
     const { texture } = this.stage.target("plain", ONE, "rgba8");
     gl.bindTexture(gl.TEXTURE_2D, texture);
     gl.texSubImage2D(gl.TEXTURE_2D, 0, 0, 0, 1, 1, gl.RGBA, gl.UNSIGNED_BYTE, Uint8Array.of(...rgb, 255));
-    return { texture, cut: WHOLE };
+    return { texture, cut: UNCUT };
   }
 
   /** The room without the person, or the person without the room, blurred and complete. */
@@ -193,10 +203,26 @@ export class WebglRenderer implements Renderer {
     const { stage } = this;
     const size = grid(frame, reduce);
     const sums = this.pass(cells, stage.target(`${name} sums`, size, "rgba16f"), { frame: frame.texture, alpha: alpha.texture, side: reduce, person });
-    const few = this.pass(area, stage.target(`${name} few`, FEW, "rgba16f"), { picture: sums.texture, target: [FEW.width, FEW.height] });
-    const mean = this.pass(area, stage.target(`${name} mean`, ONE, "rgba16f"), { picture: few.texture, target: [1, 1] });
+    const mean = this.mean(name, sums);
     const blurred = this.blur(name, sums, sigma);
     return this.pass(fill, stage.target(name, size, "rgba8", true), { sums: blurred.texture, mean: mean.texture });
+  }
+
+  /** The room without the person, out of focus as behind a lens. */
+  private bokeh(frame: Target, alpha: Target, { reduce, sigma }: { reduce: number; sigma: number }, luma: readonly number[]): Target {
+    const { stage } = this;
+    const size = grid(frame, reduce);
+    const sums = this.pass(cells, stage.target("bokeh sums", size, "rgba16f"), { frame: frame.texture, alpha: alpha.texture, side: reduce, person: false });
+    const lit = this.pass(lights, stage.target("bokeh lights", size, "rgba16f"), { sums: sums.texture, luma });
+    const mean = this.mean("bokeh", lit);
+    const blurred = this.pass(disc, sums, { picture: lit.texture, ...chords(2 * sigma) });
+    return this.pass(fill, stage.target("bokeh", size, "rgba8", true), { sums: blurred.texture, mean: mean.texture });
+  }
+
+  /** One pixel: the mean of all cells. */
+  private mean(name: string, sums: Target): Target {
+    const few = this.pass(area, this.stage.target(`${name} few`, FEW, "rgba16f"), { picture: sums.texture, target: [FEW.width, FEW.height] });
+    return this.pass(area, this.stage.target(`${name} mean`, ONE, "rgba16f"), { picture: few.texture, target: [1, 1] });
   }
 
   private light(frame: Target, alpha: Target, plate: { texture: WebGLTexture; cut: readonly number[] }): Target {

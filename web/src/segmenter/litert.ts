@@ -29,6 +29,8 @@ export interface Network {
 export interface Segmenter {
   readonly name: ModelName;
   readonly size: Size;
+  /** Whether it is to get dark pictures as bright as others. */
+  readonly lighten: boolean;
   /**
    * Find people.
    * @param picture RGB 0-1, (height, width, 3).
@@ -135,6 +137,7 @@ async function compile(weights: Uint8Array, spec: ModelSpec, graph: Graph, accel
   return {
     name: spec.name,
     size,
+    lighten: spec.lighten ?? false,
     async segment(picture, previous) {
       if (!model) throw new LivematteError("stopped", `${spec.name} was closed`);
       const before = previous?.length === nobody.length ? previous : nobody;

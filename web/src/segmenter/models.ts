@@ -9,6 +9,8 @@ export interface ModelSpec {
   readonly graphs: readonly Graph[];
   /** The same for the larger input of the ladder's best rung, where there are such. */
   readonly large?: readonly Graph[];
+  /** Whether it gets dark pictures as bright as others. */
+  readonly lighten?: true;
   readonly licence: string;
 }
 
@@ -31,6 +33,7 @@ const LANDSCAPE: Size = { width: 256, height: 144 };
 export const MODELS: Record<ModelName, ModelSpec> = {
   livematte: {
     name: "livematte",
+    lighten: true,
     graphs: [
       { file: "models/livematte-fast-256x144.tflite", sha256: "edd34748e73d1b0dd813aa226b9405aa4bd99bbef57d6bdbdabdaf6ba58d4a00", size: LANDSCAPE },
       { file: "models/livematte-fast-144x256.tflite", sha256: "44c82de196feeb4216d51795701a8851c6a92bf2b321afbee2dc500e480b5e13", size: { width: 144, height: 256 } },

@@ -11,7 +11,7 @@ const TRIAL: Size = { width: 1280, height: 720 };
 const TRIAL_FRAMES = 7;
 const NETWORK: Size = { width: 256, height: 144 };
 const QUALITY = { refine: true, halfSize: false };
-const BLUR: Painting = { type: "blur", strength: 0.6, rgb: [0, 0, 0], lightWrap: 0, despill: false, softness: 0.3 };
+const BLUR: Painting = { type: "blur", strength: 0.6, bokeh: false, rgb: [0, 0, 0], lightWrap: 0, despill: false, softness: 0.3, match: 0 };
 
 /** @throws LivematteError "unsupported": a renderer was asked for that is not there. */
 export async function chooseRenderer(wanted: RendererName | "auto", openCpu: () => Renderer, openKernels: () => Promise<Kernels>): Promise<{ renderer: Renderer; why: string }> {

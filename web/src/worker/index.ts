@@ -11,6 +11,7 @@ import type { ModelName, Stats } from "../types.js";
 import { chooseRenderer } from "./choose.js";
 import { SmallKernels } from "./estimate.js";
 import { Pipeline } from "./pipeline.js";
+import { Room } from "./room.js";
 
 const STATS_EVERY_MS = 500;
 const DEFAULT_FPS = 30;
@@ -44,17 +45,18 @@ class Host {
     const [full, small] = await Promise.all([Kernels.open(module), Kernels.open(module)]);
     const { renderer, why } = await chooseRenderer(options.renderer, () => new CpuRenderer(full), () => Kernels.open(module));
     const { effect } = options;
-    const stages = { network: null, renderer, painting: effect.painting, wishes: { who: effect.who, temporal: options.temporal } };
+    const stages = { network: null, renderer, painting: effect.painting, wishes: { who: effect.who, zones: effect.zones, room: null, temporal: options.temporal } };
     const told = {
       ready: () => tell({ type: "ready" }),
       rung: (change: Stats["rungs"][number]) => tell({ type: "rung", change }),
       error: tellError,
     };
-    const pipeline = new Pipeline(stages, new SmallKernels(small), told, opened_ms, { governor: options.governor, fps: DEFAULT_FPS });
+    const pipeline = new Pipeline(stages, new SmallKernels(small), told, opened_ms, { governor: options.governor, fps: DEFAULT_FPS, framing: options.framing });
     const host = new Host(options, pipeline, options.model, engine);
     host.rendererWhy = why;
     host.fallback = async () => new CpuRenderer(await Kernels.open(module));
     host.setEffect(effect);
+    host.setRoom(options.room);
     return host;
   }
 
@@ -70,10 +72,24 @@ class Host {
   }
 
   setEffect(effect: EffectMessage): void {
-    const { stages } = this.pipeline;
+    const { plate, stages } = this.pipeline;
+    plate.exchange(effect.painting.type === "color" ? effect.painting.rgb : null);
+    if (effect.picture && effect.painting.match > 0) plate.see(effect.picture, performance.now());
     stages.renderer.setBackdrop(effect.picture ?? null);
     stages.painting = effect.painting;
-    stages.wishes = { ...stages.wishes, who: effect.who };
+    stages.wishes = { ...stages.wishes, who: effect.who, zones: effect.zones };
+  }
+
+  setRoom(picture: ImageBitmap | null): void {
+    const { stages } = this.pipeline;
+    stages.wishes = { ...stages.wishes, room: picture && new Room(picture) };
+  }
+
+  /** The next frame of a film behind the person. */
+  setBackdrop(frame: VideoFrame): void {
+    const { plate, stages } = this.pipeline;
+    if (stages.painting.match > 0) plate.see(frame, performance.now());
+    stages.renderer.setBackdrop(frame);
   }
 
   start(message: Extract<ToWorker, { type: "start" }>): MediaStreamTrack | undefined {
@@ -207,9 +223,11 @@ self.addEventListener("message", ({ data }: MessageEvent<ToWorker>) => {
         tell({ type: "picture", id: data.id, frame }, [frame]);
       });
     case "backdrop":
-      return void (host ? host.pipeline.stages.renderer.setBackdrop(data.frame) : data.frame.close());
+      return void (host ? host.setBackdrop(data.frame) : data.frame.close());
     case "effect":
       return void answer(data.id, async () => opened().setEffect(data.effect));
+    case "room":
+      return void answer(data.id, async () => opened().setRoom(data.room));
     case "model":
       return void answer(data.id, async () => opened().setModel(data.model));
     case "fault":

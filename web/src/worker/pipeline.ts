@@ -7,11 +7,15 @@
 
 import { asError, LivematteError } from "../errors.js";
 import { Governor } from "../governor.js";
-import type { Matte, Painting, Renderer, Size } from "../render/renderer.js";
+import { mirrorImage } from "../render/frames.js";
+import type { Crop, Matte, Painting, Renderer, Size } from "../render/renderer.js";
 import { MAX_MATTE_AGE_US } from "../render/renderer.js";
 import type { Network, Segmenter } from "../segmenter/litert.js";
 import type { RungChange, Stage } from "../types.js";
 import { type Estimate, estimate, type SmallKernels, type Wishes } from "./estimate.js";
+import { cropOf, follow, type Motion } from "./framing.js";
+import { type Adapted, codeGains, matchLight, Plate } from "./light.js";
+import type { Room } from "./room.js";
 import { Counter } from "./stats.js";
 
 /** What happens to every frame. Parts are exchanged while the stream runs. */
@@ -35,10 +39,15 @@ const TELL_EVERY = 30;
 export class Pipeline {
   readonly counter = new Counter();
   readonly governor: Governor;
+  /** Light of the new background. */
+  readonly plate = new Plate();
   private matte: Estimate | null = null;
+  private light: Adapted | null = null;
+  private motion: Motion | null = null;
   private size = "";
   private sinceInference = 0;
   private failures = 0;
+  private misfit: Room | null = null; // of another shape than the frames, which was told
   private busy = false;
   private readonly retired: Network[] = []; // at most one: it is closed after the frame that runs in it
   private faults = { engine: 0, renderer: 0 };
@@ -48,7 +57,7 @@ export class Pipeline {
     private readonly small: SmallKernels,
     private readonly told: Told,
     private readonly opened_ms: number,
-    options: { governor: boolean; fps: number },
+    private readonly options: { governor: boolean; fps: number; framing: boolean },
     private readonly now: () => number = () => performance.now(),
   ) {
     this.governor = new Governor(1000 / options.fps, options.governor);
@@ -73,7 +82,7 @@ export class Pipeline {
       const read_ms = this.lap("read", started_ms);
       const matte = await this.estimate(segmenter, picture, frame, rung.every, wishes);
       this.lap("segment", read_ms);
-      const out = await renderer.paint(matte, painting, rung);
+      const out = await renderer.paint(matte, this.lit(painting, matte, picture, frame), rung, this.crop(matte, frame));
       for (const stage of ["refine", "effect", "composite"] as const) counter.add(stage, renderer.spent[stage]);
       const spent_ms = this.lap("total", started_ms) - started_ms;
       if (!matte) counter.covered++;
@@ -106,14 +115,14 @@ export class Pipeline {
     this.stages.network = network;
     const change = this.governor.exchange(network?.hasLarge ?? false, this.now());
     if (change) this.told.rung(change);
-    this.reset();
+    this.matte = null; // another network's; light and framing go on
     if (before && this.busy) this.retired.push(before);
     else before?.close();
   }
 
   /** Forget the frames before: the next one starts a new stream. */
   reset(): void {
-    this.matte = null;
+    this.matte = this.light = this.motion = null;
   }
 
   /** Make a part fail for so many frames; tests prove with it that nothing of the room leaves. */
@@ -123,7 +132,10 @@ export class Pipeline {
 
   private async estimate(segmenter: Segmenter | null, picture: Float32Array, frame: VideoFrame, every: number, wishes: Wishes): Promise<Matte | null> {
     const size = `${frame.codedWidth}x${frame.codedHeight} ${segmenter?.name} ${segmenter?.size.width}x${segmenter?.size.height}`;
-    if (size !== this.size) [this.size, this.matte] = [size, null];
+    if (size !== this.size) {
+      this.size = size;
+      this.reset();
+    }
     if (!segmenter) return null;
     const { matte } = this;
     const age_us = matte ? frame.timestamp - matte.timestamp_us : Infinity;
@@ -132,13 +144,39 @@ export class Pipeline {
     try {
       if (this.faults.engine-- > 0) throw new LivematteError("engine", "the engine was made to fail");
       const state = age_us >= 0 ? matte : null;
-      this.matte = await estimate(segmenter, this.small, picture, this.stages.renderer.luma, frame.timestamp, wishes, state);
+      const fitting = { ...wishes, room: this.fitting(wishes.room, frame) };
+      const mirrored = !this.stages.renderer.mirrors && mirrorImage(frame);
+      this.matte = await estimate(segmenter, this.small, picture, this.stages.renderer.luma, frame.timestamp, fitting, mirrored, state);
       this.failures = 0;
     } catch (thrown) {
       this.matte = null;
       if (this.failures++ % TELL_EVERY === 0) this.told.error(asError(thrown, "engine", "no matte could be made"));
     }
     return this.matte;
+  }
+
+  /** The room, if it has the frame's shape. It is no reason to cover the frame if not. */
+  private fitting(room: Room | null, frame: VideoFrame): Room | null {
+    if (!room || room.fits(shown(frame))) return room;
+    if (this.misfit !== room) this.told.error(new LivematteError("option", `the room is of another shape than the camera's ${frame.displayWidth}x${frame.displayHeight} and is not used: take it with the same camera`));
+    this.misfit = room;
+    return null;
+  }
+
+  /** The effect with the person's gains, where their light is to match. */
+  private lit(painting: Painting, matte: Matte | null, picture: Float32Array, frame: VideoFrame): Painting {
+    const plate = painting.match > 0 ? this.plate.mean(shown(frame)) : null;
+    if (!plate || !matte) return painting;
+    // a matte of a frame before is not this picture's: the gains stay what they were
+    if (matte.timestamp_us === frame.timestamp) this.light = matchLight(picture, matte, plate, painting.match, this.stages.wishes.temporal ? this.light : null);
+    return this.light ? { ...painting, gain: codeGains(this.light) } : painting;
+  }
+
+  /** The part of the output that is shown; null for all of it. */
+  private crop(matte: Matte | null, frame: VideoFrame): Crop | null {
+    if (!this.options.framing) return null;
+    this.motion = follow(matte, frame.timestamp, this.stages.wishes.temporal ? this.motion : null);
+    return cropOf(this.motion);
   }
 
   private lap(stage: Stage, since_ms: number): number {

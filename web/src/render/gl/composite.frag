@@ -1,5 +1,5 @@
 #version 300 es
-// docs/spec/compositing.md: out = a F + (1 - a) B. The only pass that draws to the canvas.
+// docs/spec/compositing.md: out = a F + (1 - a) B. What it draws, and crop.frag from that alone, is all that reaches the canvas.
 precision highp float;
 uniform sampler2D frame;
 uniform sampler2D alpha;
@@ -8,6 +8,7 @@ uniform sampler2D room; // the room and the person at the rim, for despill
 uniform sampler2D person;
 uniform sampler2D light;
 uniform vec4 cut; // of the plate: scale and offset
+uniform vec4 gain; // of the person's red, green and blue
 uniform float wrap; // 0 for none
 uniform bool despill;
 uniform bool transparent;
@@ -23,6 +24,7 @@ void main() {
     vec3 own = texture(person, at).rgb;
     colour = clamp(own + (colour - mix(texture(room, at).rgb, own, a)) * a, 0.0, 1.0);
   }
+  colour = min(colour * gain.rgb, 1.0);
   if (wrap > 0.0) {
     vec4 near = texture(light, at);
     float part = wrap * (1.0 - near.a) * dot(near.rgb, vec3(77.0, 150.0, 29.0) / 256.0) * a;

@@ -3,6 +3,9 @@
 import type { Size } from "../renderer.js";
 import quad from "./quad.vert";
 
+/** In cells; as in kernels/blur.c. */
+const LARGEST_DISC = 32;
+
 export type Uniform = WebGLTexture | number | boolean | readonly number[] | Float32Array;
 
 /** A texture and the framebuffer to draw into it. */
@@ -103,4 +106,15 @@ export function taps(sigma: number): { radius: number; taps: Float32Array } {
   const values = Float32Array.from({ length: 64 }, (_, k) => (k <= radius ? Math.exp((-k * k) / (2 * sigma * sigma)) : 0));
   const sum = values.reduce((total, value, k) => total + (k ? 2 * value : value), 0);
   return { radius, taps: values.map((value) => value / sum) };
+}
+
+/** Half chords of a disc through rows of cells, from the middle down; "Disc" of docs/spec/kernels.md. */
+export function chords(radius_cells: number): { radius: number; chords: Float32Array } {
+  const radius = Math.min(radius_cells, LARGEST_DISC);
+  const chord = (at: number): number => Math.sqrt(Math.max(radius ** 2 - at ** 2, 0));
+  const halves = Float32Array.from({ length: LARGEST_DISC + 1 }, (_, y) => {
+    const doubled = Math.floor([-3, -1, 1, 3].reduce((sum, k) => sum + chord(y + k / 8), 0) / 2 + 0.5);
+    return Math.max(doubled, y === 0 ? 1 : 0) / 2;
+  });
+  return { radius: halves.filter((half) => half > 0).length - 1, chords: halves };
 }
