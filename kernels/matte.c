@@ -284,13 +284,17 @@ static inline u8 alpha_byte(i16 v) {
 
 static inline i16 limited(i32 v) { return (i16)lm_clamp(v, -32768, 32767); }
 
-/* Slope a and offset b between the stretched rows 0 and 1, t of the way (Q15); `tint` is
- * what colour adds. */
+/* Three quarters of one and one of the other, which differ by less than 2^15 - 2. */
+static inline i16 nearer(i16 near, i16 far) { return (i16)(near + ((i16)(far - near + 2) >> 2)); }
+
+/* Slope a and offset b between the stretched rows 0 and 1, t of the way (Q15); the tints are
+ * what colour adds, in the nearest row of chroma and in the one on the other side. */
 static void apply_row(const i16 *restrict a0, const i16 *restrict a1, const i16 *restrict b0, const i16 *restrict b1,
-                      i16 t, const u8 *restrict light, const i16 *restrict tint, i32 w, u8 *restrict out) {
+                      i16 t, const u8 *restrict light, const i16 *near, const i16 *far, i32 w, u8 *restrict out) {
   for (i32 x = 0; x < w; x++) {
     i16 a = lm_lerp(a0[x], a1[x], t), b = lm_lerp(b0[x], b1[x], t);
-    out[x] = alpha_byte(limited((i16)(lm_mulh((i16)(4 * a), (i16)(light[x] << 7)) + 2 * b) + tint[x]));
+    i16 own = (i16)(lm_mulh((i16)(4 * a), (i16)(light[x] << 7)) + 2 * b);
+    out[x] = alpha_byte(limited(own + nearer(near[x], far[x])));
   }
 }
 
@@ -328,6 +332,8 @@ static i32 pixel_at(lm_axis axis, i32 sample, i32 w) {
   return (i32)(x < 0 ? 0 : x < w ? x : w);
 }
 
+enum { TINT_MOST = 16000 };
+
 /* What colour adds to the alpha of a row, Q10, at the size of the planes it comes from. */
 static void tint_row(rows16 *slopes, const lm_plane *p, i32 first, i32 y, i32 *sum, i16 *restrict out) {
   i32 w = p[first].w;
@@ -336,12 +342,16 @@ static void tint_row(rows16 *slopes, const lm_plane *p, i32 first, i32 y, i32 *s
     i16 t = (i16)(rows16_around(&slopes[c], y, &a0, &a1) >> 1);
     add_colour(a0, a1, t, p[c].data + (ptrdiff_t)y * p[c].stride, w, c == first, sum);
   }
-  for (i32 x = 0; x < w; x++) out[x] = limited((sum[x] + 16) >> 5);
+  for (i32 x = 0; x < w; x++) out[x] = (i16)lm_clamp((sum[x] + 16) >> 5, -TINT_MOST, TINT_MOST);
 }
 
-/* Each sample twice. */
-static void repeat(const i16 *restrict in, i32 w, i16 *restrict out) {
-  for (i32 x = 0; x < w; x++) out[2 * x] = out[2 * x + 1] = in[x];
+/* Two samples for each, a quarter of the way to the neighbours; in[-1] and in[w] are written. */
+static void twice(i16 *in, i32 w, i16 *restrict out) {
+  in[-1] = in[0], in[w] = in[w - 1];
+  for (i32 x = 0; x < w; x++) {
+    out[2 * x] = nearer(in[x], in[x - 1]);
+    out[2 * x + 1] = nearer(in[x], in[x + 1]);
+  }
 }
 
 void lm_apply_guided(const i16 *lines, i32 w, i32 h, const lm_plane *p, i32 layout, u8 *alpha, void *scratch) {
@@ -350,42 +360,47 @@ void lm_apply_guided(const i16 *lines, i32 w, i32 h, const lm_plane *p, i32 layo
   size_t n = (size_t)w * (size_t)h;
   extent *rows = lm_take(&free, (size_t)h * sizeof(extent));
   i32 *sum = lm_take(&free, (size_t)width * sizeof(i32));
-  i16 *chroma = lm_take(&free, (size_t)width * sizeof(i16)), *tint = lm_take(&free, ((size_t)width + 1) * sizeof(i16));
+  i16 *chroma = (i16 *)lm_take(&free, ((size_t)width + 2) * sizeof(i16)) + 1, *tints[2];
+  for (i32 k = 0; k < 2; k++) tints[k] = lm_take(&free, ((size_t)width + 1) * sizeof(i16));
   rows16 slopes[GUIDES], offsets = rows16_make(lines + GUIDES * n, w, w, h, width, height, &free);
   for (i32 c = 0; c < GUIDES; c++) slopes[c] = rows16_make(lines + (size_t)c * n, w, w, h, p[c].w, p[c].h, &free);
   for (i32 i = 0; i < h; i++) rows[i] = extent_of(lines, n, (size_t)i * w, w);
   lm_axis down = lm_stretch(h, height), down_c = lm_stretch(h, p[1].h);
   lm_axis sideways = lm_stretch(w, width), sideways_c = lm_stretch(w, p[1].w);
-  for (i32 y = 0, tinted = -1; y < height; y++) {
-    i32 at = half ? y >> 1 : y;
-    i32 i = lm_position(down, y) >> 16, j = lm_position(down_c, at) >> 16;
+  i32 have[2] = {-1, -1}; /* rows of chroma in `tints` */
+  for (i32 y = 0; y < height; y++) {
+    i32 near = half ? y >> 1 : y, far = half ? lm_clamp(near + (y & 1 ? 1 : -1), 0, p[1].h - 1) : y;
+    i32 upper = lm_min(near, far), lower = lm_max(near, far), i = lm_position(down, y) >> 16;
+    i32 above = lm_min(i, lm_position(down_c, upper) >> 16), below = lm_max(i, lm_position(down_c, lower) >> 16) + 1;
     extent e = {w, -1};
-    for (i32 k = lm_min(i, j); k <= lm_min(lm_max(i, j) + 1, h - 1); k++)
+    for (i32 k = above; k <= lm_min(below, h - 1); k++)
       e.first = lm_min(e.first, rows[k].first), e.last = lm_max(e.last, rows[k].last);
     extent px = {0, 0}; /* stretched from the sample before to the one after, of luma and of chroma */
     if (e.first <= e.last) {
       extent c = {pixel_at(sideways_c, e.first - 1, p[1].w), pixel_at(sideways_c, e.last + 1, p[1].w) + 1};
-      px.first = lm_min(pixel_at(sideways, e.first - 1, width), c.first << half);
-      px.last = lm_min(lm_max(pixel_at(sideways, e.last + 1, width) + 1, c.last << half), width);
+      px.first = lm_min(pixel_at(sideways, e.first - 1, width), lm_max(c.first - half, 0) << half);
+      px.last = lm_min(lm_max(pixel_at(sideways, e.last + 1, width) + 1, (c.last + half) << half), width);
     }
     i32 from = px.first, to = px.last;
     u8 *out = alpha + (size_t)y * width;
     __builtin_memset(out, 0, (size_t)from);
     __builtin_memset(out + to, 0, (size_t)(width - to));
     if (from == to) continue;
-    if (at != tinted) {
-      tint_row(slopes, p, first, at, sum, half ? chroma : tint);
-      if (half) repeat(chroma, p[1].w, tint);
-      tinted = at;
+    for (i32 row = upper; row <= lower; row++) {
+      if (have[row & 1] == row) continue;
+      tint_row(slopes, p, first, row, sum, half ? chroma : tints[row & 1]);
+      if (half) twice(chroma, p[1].w, tints[row & 1]);
+      have[row & 1] = row;
     }
+    const i16 *tint = tints[near & 1] + from, *other = tints[far & 1] + from;
     const i16 *a0, *a1, *b0, *b1;
     i16 t = (i16)(rows16_around(&offsets, y, &b0, &b1) >> 1);
     if (!first) {
-      apply_tint(b0 + from, b1 + from, t, tint + from, to - from, out + from);
+      apply_tint(b0 + from, b1 + from, t, tint, to - from, out + from);
       continue;
     }
     rows16_around(&slopes[0], y, &a0, &a1);
-    apply_row(a0 + from, a1 + from, b0 + from, b1 + from, t, p->data + (ptrdiff_t)y * p->stride + from, tint + from,
+    apply_row(a0 + from, a1 + from, b0 + from, b1 + from, t, p->data + (ptrdiff_t)y * p->stride + from, tint, other,
               to - from, out + from);
   }
 }

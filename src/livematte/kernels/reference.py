@@ -501,6 +501,14 @@ def _whole(scaled: F32) -> I16:
     return np.trunc(scaled + np.where(scaled < 0, f32(-0.5), f32(0.5))).astype(np.int16)
 
 
+def _twice(values: I32, axis: int) -> I32:
+    """Two samples for each, a quarter of the way to the neighbours."""
+    n = values.shape[axis]
+    before, after = (values.take(np.clip(np.arange(n) + step, 0, n - 1), axis) for step in (-1, 1))
+    pairs = [values + ((other - values + 2) >> 2) for other in (before, after)]
+    return np.stack(pairs, axis + 1).reshape(2 * n, -1) if axis == 0 else np.stack(pairs, 2).reshape(len(values), -1)
+
+
 def apply_guided(lines: I16, planes: Planes, format: PixelFormat) -> U8:
     height, width = planes[0].shape
     first = 0 if format is PixelFormat.RGB else 1
@@ -508,9 +516,9 @@ def apply_guided(lines: I16, planes: Planes, format: PixelFormat) -> U8:
         _stretch_i16(slope, *plane.shape) * (plane.astype(np.int32) - 128)
         for slope, plane in zip(lines[first:3], planes[first:], strict=True)
     )
-    tint = np.clip((tint + 16) >> 5, -32768, 32767)
+    tint = np.clip((tint + 16) >> 5, -16000, 16000)
     if format is PixelFormat.I420:
-        tint = tint.repeat(2, 0).repeat(2, 1)[:height, :width]
+        tint = _twice(_twice(tint, 1), 0)[:height, :width]
     q10 = 2 * _stretch_i16(lines[3], height, width) + tint
     if first:
         q10 = q10 + ((4 * _stretch_i16(lines[0], height, width) * (planes[0].astype(np.int32) << 7)) >> 16)
