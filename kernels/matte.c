@@ -282,8 +282,6 @@ static inline u8 alpha_byte(i16 v) {
   return (u8)lm_mulh((i16)(16 * (v + 2)), 4 * 255);
 }
 
-static inline i16 limited(i32 v) { return (i16)lm_clamp(v, -32768, 32767); }
-
 /* Three quarters of one and one of the other, which differ by less than 2^15 - 2. */
 static inline i16 nearer(i16 near, i16 far) { return (i16)(near + ((i16)(far - near + 2) >> 2)); }
 
@@ -294,13 +292,13 @@ static void apply_row(const i16 *restrict a0, const i16 *restrict a1, const i16 
   for (i32 x = 0; x < w; x++) {
     i16 a = lm_lerp(a0[x], a1[x], t), b = lm_lerp(b0[x], b1[x], t);
     i16 own = (i16)(lm_mulh((i16)(4 * a), (i16)(light[x] << 7)) + 2 * b);
-    out[x] = alpha_byte(limited(own + nearer(near[x], far[x])));
+    out[x] = alpha_byte(__builtin_elementwise_add_sat(own, nearer(near[x], far[x])));
   }
 }
 
 static void apply_tint(const i16 *restrict b0, const i16 *restrict b1, i16 t, const i16 *restrict tint, i32 w,
                        u8 *restrict out) {
-  for (i32 x = 0; x < w; x++) out[x] = alpha_byte(limited(2 * lm_lerp(b0[x], b1[x], t) + tint[x]));
+  for (i32 x = 0; x < w; x++) out[x] = alpha_byte(__builtin_elementwise_add_sat((i16)(2 * lm_lerp(b0[x], b1[x], t)), tint[x]));
 }
 
 /* Slopes of a plane, Q7, times its samples from 128 on, added up. */
@@ -346,11 +344,11 @@ static void tint_row(rows16 *slopes, const lm_plane *p, i32 first, i32 y, i32 *s
 }
 
 /* Two samples for each, a quarter of the way to the neighbours; in[-1] and in[w] are written. */
-static void twice(i16 *in, i32 w, i16 *restrict out) {
+static void twice(i16 *restrict in, i32 w, i16 *restrict out) {
   in[-1] = in[0], in[w] = in[w - 1];
-  for (i32 x = 0; x < w; x++) {
-    out[2 * x] = nearer(in[x], in[x - 1]);
-    out[2 * x + 1] = nearer(in[x], in[x + 1]);
+  for (i32 x = 0; x < w; x++) { /* both at once: two of 16 bits are one of 32 */
+    u32 pair = (u16)nearer(in[x], in[x - 1]) | (u32)(u16)nearer(in[x], in[x + 1]) << 16;
+    __builtin_memcpy(out + 2 * x, &pair, sizeof pair);
   }
 }
 
