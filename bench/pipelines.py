@@ -15,7 +15,6 @@ import numpy as np
 import numpy.typing as npt
 
 from livematte import Size
-from livematte.refine.guided import EPSILON, RADIUS_PX
 
 U8 = npt.NDArray[np.uint8]
 F32 = npt.NDArray[np.float32]
@@ -24,6 +23,9 @@ Network = Callable[[F32], F32]
 Pipeline = Callable[[U8], Any]
 
 TO_RGB, TO_I420 = cv2.COLOR_YUV2RGB_I420, cv2.COLOR_RGB2YUV_I420
+
+RADIUS_PX, EPSILON = 2, 4e-3
+"""Of the guided filter on luma that the refined pipeline has."""
 
 REDUCE = 4
 """The careful pipelines blur at a quarter of the size."""

@@ -182,15 +182,14 @@ static inline float unit(float v) { return v > 0.0f ? v < 1.0f ? v : 1.0f : 0.0f
 
 /* `step` from pixel to pixel and `next` from colour to colour are known where this is
  * inlined. */
-static inline void to_rgb(float *const *part, i32 layout, from_yuv k, size_t n, size_t step, size_t next,
-                          float *restrict out, float *restrict luma) {
-  const float *restrict a = part[0], *restrict b = part[1], *restrict c = part[2];
+static inline void to_rgb(const float *part, i32 layout, from_yuv k, size_t n, size_t step, size_t next,
+                          float *restrict out) {
+  const float *restrict a = part, *restrict b = part + n, *restrict c = part + 2 * n;
   if (layout == LM_RGB) {
     for (size_t i = 0; i < n; i++) {
       out[i * step] = a[i] * (1.0f / 255.0f);
       out[i * step + next] = b[i] * (1.0f / 255.0f);
       out[i * step + 2 * next] = c[i] * (1.0f / 255.0f);
-      luma[i] = ((a[i] * 77.0f + b[i] * 150.0f) + c[i] * 29.0f) * (1.0f / 256.0f);
     }
     return;
   }
@@ -199,21 +198,18 @@ static inline void to_rgb(float *const *part, i32 layout, from_yuv k, size_t n, 
     out[i * step] = unit(y + v * k.rv);
     out[i * step + next] = unit((y + u * k.gu) + v * k.gv);
     out[i * step + 2 * next] = unit(y + u * k.bu);
-    luma[i] = a[i];
   }
 }
 
-void lm_downscale_rgb(const lm_plane *p, i32 layout, i32 colour, float *out, i32 w, i32 h, i32 planar, float *luma,
+/* `small`: the three planes at this size, code values. */
+void lm_downscale_rgb(const lm_plane *p, i32 layout, i32 colour, float *out, i32 w, i32 h, i32 planar, float *small,
                       void *scratch) {
-  u8 *free = scratch;
   size_t n = (size_t)w * (size_t)h;
-  float *part[3];
-  for (i32 c = 0; c < 3; c++) part[c] = lm_take(&free, n * sizeof(float));
-  for (i32 c = 0; c < 3; c++) lm_downscale(p + c, part[c], w, h, free);
+  for (i32 c = 0; c < 3; c++) lm_downscale(p + c, small + (size_t)c * n, w, h, scratch);
   if (planar)
-    to_rgb(part, layout, FROM_YUV[colour], n, 1, n, out, luma);
+    to_rgb(small, layout, FROM_YUV[colour], n, 1, n, out);
   else
-    to_rgb(part, layout, FROM_YUV[colour], n, 3, 1, out, luma);
+    to_rgb(small, layout, FROM_YUV[colour], n, 3, 1, out);
 }
 
 /* Means of 2x2 samples; at an odd border the last one stands in for its neighbour. */

@@ -67,14 +67,14 @@ LM_API void lm_relight(const lm_plane *p, i32 layout, i32 colour, i32 red, i32 g
 LM_API void lm_downscale(const lm_plane *p, float *out, i32 w, i32 h, void *scratch);
 LM_API void lm_halve(const lm_plane *p, u8 *out);
 LM_API void lm_downscale_rgb(const lm_plane *p, i32 layout, i32 colour, float *out, i32 w, i32 h, i32 planar,
-                             float *luma, void *scratch);
+                             float *small, void *scratch);
 
 /* matte.c */
-LM_API void lm_temporal(const float *alpha, const float *before, float *out, i32 n);
-LM_API void lm_guided(const float *guide, const float *alpha, i32 w, i32 h, i32 radius, float epsilon, float gain,
-                      i16 *slope, i16 *offset, void *scratch);
-LM_API void lm_apply_guided(const i16 *slope, const i16 *offset, i32 w, i32 h, const lm_plane *luma, u8 *alpha,
-                            void *scratch);
+LM_API void lm_temporal(const float *alpha, const float *luma, const float *before, const float *luma_before,
+                        const float *moved, i32 w, i32 h, float *out, float *motion, void *scratch);
+LM_API void lm_guided(const float *guide, i32 layout, const float *alpha, i32 w, i32 h, i32 reduce, i32 radius,
+                      float epsilon, float gain, i16 *lines, void *scratch);
+LM_API void lm_apply_guided(const i16 *lines, i32 w, i32 h, const lm_plane *p, i32 layout, u8 *alpha, void *scratch);
 LM_API void lm_upsample(const float *alpha, i32 w, i32 h, lm_out out, void *scratch);
 
 /* people.c */

@@ -110,7 +110,7 @@ class Frame:
     pts: int = 0
     time_base: Fraction = Fraction(1, 1000)
     alpha: U8 | None = None
-    _small_luma: dict[Size, F32] = field(default_factory=dict, init=False)
+    _small: dict[Size, F32] = field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:
         if len(self.planes) != 3:
@@ -170,17 +170,24 @@ class Frame:
         """
         from livematte import kernels
 
-        rgb, self._small_luma[size] = kernels.downscale_rgb(
-            self.planes, self.format, self.matrix, self.range, size, planar
-        )
+        rgb, self._small[size] = kernels.downscale_rgb(self.planes, self.format, self.matrix, self.range, size, planar)
         return rgb
 
-    def small_luma(self, size: Size) -> F32:
-        """Luma at `size`, averaged over areas, float32 in 0-255, (h, w); remembered from
+    def small(self, size: Size) -> F32:
+        """The planes at `size`, averaged over areas, float32 in 0-255, (3, h, w); remembered from
         `rgb()`, since the network's picture and the guide of its matte are one."""
-        if size not in self._small_luma:
+        if size not in self._small:
             self.rgb(size)
-        return self._small_luma[size]
+        return self._small[size]
+
+    def small_luma(self, size: Size) -> F32:
+        """Luma at `size`, averaged over areas, float32 in 0-255, (h, w)."""
+        small = self.small(size)
+        luma: F32 = small[0]
+        if self.format is PixelFormat.RGB:
+            red, green, blue = (np.float32(weight / 256) for weight in (77, 150, 29))
+            luma = (small[0] * red + small[1] * green) + small[2] * blue
+        return luma
 
     def to_rgb(self) -> U8:
         """The picture as RGB.

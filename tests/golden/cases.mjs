@@ -164,7 +164,7 @@ class Call {
       case "lm_gain":
         return lm.lm_gain(this.plain("rgb"), (w * h) / 3, args.planar, outputs[0]);
       case "lm_temporal":
-        return lm.lm_temporal(this.plain("alpha"), this.plain("before"), outputs[0], w * h);
+        return lm.lm_temporal(...["alpha", "luma", "before", "luma_before", "moved"].map((name) => this.plain(name)), w, h, ...outputs, this.scratch(2 * w, 2 * h));
       case "lm_who_stays": {
         const before = (given.before ?? [null, null]).map((array) => this.places.get(array) ?? 0);
         return lm.lm_who_stays(this.plain("alpha"), ...before, w, h, args.step, args.leave, args.enter, ...outputs, this.scratch(2 * w, 2 * h));
@@ -178,15 +178,16 @@ class Call {
         return lm.lm_room(this.plain("rgb"), this.plain("room"), this.plain("alpha"), ...size, args.before, args.step, ...outputs, scratch);
       }
       case "lm_guided": {
-        const { radius, epsilon, gain } = args;
-        const scratch = this.scratch(2 * w, 2 * h);
-        return lm.lm_guided(this.plain("guide"), this.plain("alpha"), w, h, radius, epsilon, gain, ...outputs, scratch);
+        const [alpha] = given.alpha;
+        const [fullW, fullH] = [width(alpha), height(alpha)];
+        const { reduce, radius, epsilon, gain } = args;
+        const scratch = this.scratch(2 * fullW, 2 * fullH);
+        return lm.lm_guided(this.plain("small"), layout, this.plain("alpha"), fullW, fullH, reduce, radius, epsilon, gain, ...outputs, scratch);
       }
       case "lm_apply_guided": {
-        const [luma] = given.luma;
-        const scratch = this.scratch(width(luma), height(luma));
-        const coefficients = [this.plain("slope"), this.plain("offset"), w, h];
-        return lm.lm_apply_guided(...coefficients, this.planes("luma"), outputs[0], scratch);
+        const [luma] = given.planes;
+        const scratch = this.scratch(Math.max(width(luma), 2 * w), Math.max(height(luma), h / 2));
+        return lm.lm_apply_guided(this.plain("lines"), w, h / 4, this.planes("planes"), layout, outputs[0], scratch);
       }
       case "lm_upsample": // a struct that goes by value goes as the address of a copy
         return lm.lm_upsample(this.plain("alpha"), w, h, this.outs(1), this.scratch(Math.max(toW, 2 * w), Math.max(toH, 2 * h)));

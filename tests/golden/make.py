@@ -66,14 +66,14 @@ def call(backend: Any, kernel: str, args: dict[str, Any], given: Given) -> list[
     if kernel == "lm_downscale":
         return [backend.downscale(planes[0], size)]
     if kernel == "lm_downscale_rgb":
-        rgb, luma = backend.downscale_rgb(planes, layout, *colour, size, bool(args["planar"]))
-        return [rgb.reshape(-1, size.width if args["planar"] else 3 * size.width), luma]
+        rgb, small = backend.downscale_rgb(planes, layout, *colour, size, bool(args["planar"]))
+        return [rgb.reshape(-1, size.width if args["planar"] else 3 * size.width), small.reshape(-1, size.width)]
     if kernel == "lm_gain":
         height, width = given["rgb"][0].shape
         shape = (3, height // 3, width) if args["planar"] else (height, width // 3, 3)
         return [backend.gain(given["rgb"][0].reshape(shape), bool(args["planar"]))]
     if kernel == "lm_temporal":
-        return [backend.temporal(alpha, given["before"][0])]
+        return list(backend.temporal(alpha, *(given[name][0] for name in ("luma", "before", "luma_before", "moved"))))
     if kernel == "lm_who_stays":
         before = tuple(given["before"]) if "before" in given else None
         return list(backend.who_stays(alpha, before, args["step"], args["leave"], args["enter"]))
@@ -84,9 +84,12 @@ def call(backend: Any, kernel: str, args: dict[str, Any], given: Given) -> list[
         rgb, room = (given[name][0].reshape(height, width, 3) for name in ("rgb", "room"))
         return list(backend.room(rgb, room, alpha, args["before"], args["step"]))
     if kernel == "lm_guided":
-        return list(backend.guided(given["guide"][0], alpha, args["radius"], args["epsilon"], args["gain"]))
+        small = given["small"][0].reshape(3, *alpha.shape)
+        lines = backend.guided(small, layout, alpha, *(args[name] for name in ("reduce", "radius", "epsilon", "gain")))
+        return [lines.reshape(-1, lines.shape[2])]
     if kernel == "lm_apply_guided":
-        return [backend.apply_guided(given["slope"][0], given["offset"][0], given["luma"][0])]
+        lines = given["lines"][0]
+        return [backend.apply_guided(lines.reshape(4, -1, lines.shape[1]), planes, layout)]
     if kernel == "lm_upsample":
         return [backend.upsample(alpha, size)]
     if kernel == "lm_blur_plate":
@@ -235,37 +238,57 @@ def downscale_cases() -> Iterator[Case]:
             yield "lm_downscale_rgb", str(size), args, {"planes": list(planes_of(size, LAYOUTS[layout], 11))}
 
 
-def matte_cases() -> Iterator[Case]:
+def temporal_cases() -> Iterator[Case]:
     alpha, before = unit(noise(3, 67, 12)), unit(noise(3, 67, 13))
     before[1] = alpha[1] + (before[1] - np.float32(0.5)) / np.float32(8)
     before[2, :20] = alpha[2, :20]
-    yield "lm_temporal", "moving, nearly still, still", {}, {"alpha": [alpha], "before": [before]}
-    yield "lm_temporal", "one pixel", {}, {"alpha": [alpha[:1, :1].copy()], "before": [before[:1, :1].copy()]}
+    luma, moved = picture(3, 67, 70).astype(np.float32), unit(noise(3, 67, 71))
+    for name, change in (("still", 0), ("moving", 4), ("another scene", 64)):
+        then = luma + (noise(3, 67, 72).astype(np.float32) - np.float32(128)) * np.float32(change / 32)
+        given = {"alpha": [alpha], "luma": [luma], "before": [before], "luma_before": [then], "moved": [moved]}
+        yield "lm_temporal", name, {}, given
+        yield "lm_temporal", f"{name}, one pixel", {}, {k: [v[0][:1, :1].copy()] for k, v in given.items()}
+    odd = np.array([[np.nan, np.inf, 1e-9], [1.0, 0.0, np.nan]], np.float32)
+    one = np.ones((2, 3), np.float32)
+    given = {"alpha": [odd], "luma": [one], "before": [one * np.float32(0.5)], "luma_before": [one], "moved": [one]}
+    yield "lm_temporal", "NaN and infinity", {}, given
 
-    guide, soft = picture(18, 30, 16).astype(np.float32), unit(person(18, 30))
-    for radius, gain in ((1, 1.0), (2, 2.25), (3, 3.5), (4, 1.5), (16, 1.0)):
-        args = {"radius": radius, "epsilon": 1e-3, "gain": gain}
-        yield "lm_guided", f"radius {radius}", args, {"guide": [guide], "alpha": [soft]}
+
+def matte_cases() -> Iterator[Case]:
+    soft = unit(person(10, 18))
+    small = [np.concatenate([picture(10, 18, 16 + k) for k in range(3)]).astype(np.float32)]
+    for layout in range(3):
+        every = ((1, 1, 1.0), (2, 2, 1.84), (1, 3, 2.2), (2, 4, 1.5), (1, 16, 1.0))
+        for reduce, radius, gain in every[1 if layout else 0 : 2 if layout == 1 else None]:
+            args = {"layout": layout, "reduce": reduce, "radius": radius, "epsilon": 4e-3, "gain": gain}
+            yield "lm_guided", f"radius {radius}", args, {"small": small, "alpha": [soft]}
     flat = np.float32(100) + soft * np.float32(2)
+    args = {"layout": 1, "reduce": 1, "radius": 3, "epsilon": 1e-7, "gain": 2.2}
     for name, light in (("steepest", flat), ("steepest down", np.float32(255) - flat)):
-        yield "lm_guided", name, {"radius": 3, "epsilon": 1e-7, "gain": 3.5}, {"guide": [light], "alpha": [soft]}
+        yield "lm_guided", name, args, {"small": [np.concatenate([light, light, flat])], "alpha": [soft]}
     for height, width in ((1, 1), (5, 3), (1, 9), (6, 1)):
-        given = {"guide": [noise(height, width, 17).astype(np.float32)], "alpha": [unit(noise(height, width, 18))]}
-        yield "lm_guided", f"{width}x{height}", {"radius": 3, "epsilon": 1e-3, "gain": 2.25}, given
+        wild = noise(3 * height, width, 17).astype(np.float32)
+        given = {"small": [wild], "alpha": [unit(noise(height, width, 18))]}
+        args = {"layout": width % 3, "reduce": 1, "radius": 3, "epsilon": 1e-3, "gain": 1.5}
+        yield "lm_guided", f"{width}x{height}", args, given
+    missing = np.where(noise(10, 18, 19) > 128, soft, np.float32(np.nan))
+    args = {"layout": 0, "reduce": 2, "radius": 2, "epsilon": 4e-3, "gain": 1.84}
+    yield "lm_guided", "NaN", args, {"small": small, "alpha": [missing]}
 
-    extreme = np.where(noise(3, 5, 19) & 1, np.int16(8191), np.int16(-8191)).astype(np.int16)
-    other = np.where(noise(3, 5, 20) & 1, np.int16(8191), np.int16(-8191)).astype(np.int16)
-    usual = [((noise(6, 11, 21 + k).astype(np.int16) - 128) * 20).astype(np.int16) for k in (0, 1)]
-    slope, offset = reference.guided(guide, soft, 3, 1e-3, 2.25)
-    for size in (Size(1, 1), Size(3, 5), ODD):
-        given = {"slope": [extreme], "offset": [other], "luma": [padded(noise(size.height, size.width, 23))]}
-        yield "lm_apply_guided", f"extreme slopes {size}", {}, given
-    given = {"slope": [slope], "offset": [offset], "luma": [padded(picture(27, 51, 16))]}
-    yield "lm_apply_guided", "of a guided filter", {}, given
-    for size in (Size(11, 6), Size(11, 9), Size(5, 4), WIDE):
-        given = {"slope": [usual[0]], "offset": [usual[1]], "luma": [noise(size.height, size.width, 24)]}
-        yield "lm_apply_guided", f"{size}", {}, given
+    extreme = np.where(noise(12, 5, 19) & 1, np.int16(8191), np.int16(-8191)).astype(np.int16)
+    usual = ((noise(24, 11, 21).astype(np.int16) - 128) * 20).astype(np.int16)
+    for layout, format in enumerate(LAYOUTS):
+        lines = reference.guided(small[0].reshape(3, 10, 18), format, soft, 2, 2, 4e-3, 1.84).reshape(-1, 9)
+        for size in (Size(1, 1), Size(3, 5), ODD):
+            given = {"lines": [extreme], "planes": every_padded(planes_of(size, format, 23, True))}
+            yield "lm_apply_guided", f"extreme slopes {size}", {"layout": layout}, given
+        given = {"lines": [lines], "planes": every_padded(planes_of(ODD, format, 16))}
+        yield "lm_apply_guided", "of a guided filter", {"layout": layout}, given
+        for size in (Size(11, 6), Size(11, 9), Size(5, 4), WIDE):
+            given = {"lines": [usual], "planes": list(planes_of(size, format, 24, True))}
+            yield "lm_apply_guided", f"{size}", {"layout": layout}, given
 
+    soft = unit(person(18, 30))
     odd = np.array([[np.nan, np.inf, -np.inf, 2.0], [0.5, np.nan, -1.0, 1e-9]], np.float32)
     yield "lm_upsample", "NaN and infinity", {"size": Size(9, 5)}, {"alpha": [odd]}
     yield "lm_upsample", "NaN and infinity, same size", {"size": Size(4, 2)}, {"alpha": [odd]}
@@ -450,6 +473,7 @@ def cases() -> Iterator[Case]:
     yield from colour_cases()
     yield from relight_cases()
     yield from downscale_cases()
+    yield from temporal_cases()
     yield from matte_cases()
     yield from people_cases()
     yield from light_cases()

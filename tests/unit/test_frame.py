@@ -222,9 +222,12 @@ def test_small_pictures_are_stretched_to_the_size_asked_for(format: PixelFormat,
 def test_the_guide_is_the_networks_picture() -> None:
     frame = i420()
     frame.rgb(Size(3, 2))
-    luma = frame.small_luma(Size(3, 2))
-    assert luma is frame.small_luma(Size(3, 2)), "made once, with the network's picture"
-    assert luma.shape == (2, 3)
+    small = frame.small(Size(3, 2))
+    assert small is frame.small(Size(3, 2)), "made once, with the network's picture"
+    assert small.shape == (3, 2, 3)
+    assert (frame.small_luma(Size(3, 2)) == small[0]).all()
+    rgb = Frame.from_rgb(np.full((4, 6, 3), (255, 0, 51), np.uint8))
+    assert rgb.small_luma(Size(3, 2)) == pytest.approx((77 * 255 + 29 * 51) / 256)
     assert frame.small_luma(Size(2, 2)).shape == (2, 2)
 
 

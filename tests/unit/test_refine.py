@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from livematte import Frame, Matte, PixelFormat, Size
@@ -45,23 +47,96 @@ def test_softness_widens_the_edge() -> None:
     assert widths[0] < widths[1] < widths[2]
 
 
-def test_temporal_steadies_noise_and_follows_motion() -> None:
+def grey(level: float, seed: int = 0) -> Frame:
+    """A picture of one grey with the noise of a camera."""
+    noise = np.random.default_rng(seed).normal(0, 1, (90, 160))
+    luma = np.rint(level + noise).astype(np.uint8)
+    chroma = np.full((45, 80), 128, np.uint8)
+    return Frame((luma, chroma, chroma), PixelFormat.I420)
+
+
+def test_temporal_steadies_noise_where_the_picture_stands_still() -> None:
     rng = np.random.default_rng(3)
     still = np.full((9, 16), 0.5, np.float32)
     state, seen = None, []
-    for pts in range(40):
+    for pts in range(60):
         noisy = np.clip(still + rng.normal(0, 0.03, still.shape), 0, 1).astype(np.float32)
-        matte, state = Temporal().refine(SOURCE.frame(0), Matte(noisy, pts), state)
+        matte, state = Temporal().refine(grey(120, pts), Matte(noisy, pts), state)
         seen.append(matte.alpha)
-    assert np.diff(seen[10:], axis=0).std() < 0.6 * 0.03 * 2**0.5
-    gone = Matte(np.zeros((9, 16), np.float32), 41)
-    assert Temporal().refine(SOURCE.frame(0), gone, np.ones((9, 16), np.float32))[0].alpha.max() == 0
+    assert np.diff(seen[30:], axis=0).std() < 0.2 * 0.03 * 2**0.5
+
+
+def test_temporal_follows_a_moving_picture_at_once() -> None:
+    """The left half changes, the right one stands still; alpha changes little everywhere."""
+    before, now = np.full((9, 16), 0.5, np.float32), np.full((9, 16), 0.7, np.float32)
+    state: Any = None
+    for pts in range(40):
+        _, state = Temporal().refine(grey(120, pts), Matte(before, pts), state)
+    moved = grey(120, 99)
+    moved.planes[0][:, :40] += 19  # two pixels of the network's eight: no other scene
+    alpha = Temporal().refine(moved, Matte(now, 40), state)[0].alpha
+    assert (alpha[:, :4] == now[:, :4]).all()
+    assert np.abs(alpha[:, 6:] - before[:, 6:]).max() < 0.04
+
+
+def test_temporal_remembers_motion_for_the_network_that_comes_late() -> None:
+    rest, late = np.ones((9, 16), np.float32), np.full((9, 16), 0.5, np.float32)
+    state: Any = None
+    for pts in range(40):
+        _, state = Temporal().refine(grey(120, pts), Matte(rest, pts), state)
+    left = {}
+    for wait in (1, 12):
+        after = Temporal().refine(grey(138, 50), Matte(rest, 40), state)[1]
+        for pts in range(wait - 1):
+            after = Temporal().refine(grey(138, 51 + pts), Matte(rest, 41 + pts), after)[1]
+        left[wait] = Temporal().refine(grey(138, 70), Matte(late, 60), after)[0].alpha.mean() - 0.5
+    assert left[1] < 0.01
+    assert left[12] > 0.2
+
+
+def test_temporal_forgets_another_scene_and_only_that() -> None:
+    alpha, other = np.full((9, 16), 0.4, np.float32), np.full((9, 16), 0.6, np.float32)
+    state: Any = None
+    for pts in range(40):
+        _, state = Temporal().refine(grey(120, pts), Matte(alpha, pts), state)
+    cut, after = Temporal().refine(grey(40), Matte(other, 40), state)
+    assert (cut.alpha == other).all()
+    assert (after[2] == 1).all(), "what the network gives for the new scene is followed for a while"
+    walk = grey(120, 7)
+    walk.planes[0][:, :30] = 20  # a fifth of the picture
+    held = Temporal().refine(walk, Matte(other, 40), state)[0].alpha
+    assert (held[:, :2] == other[:, :2]).all()
+    assert (held[:, 5:] < 0.45).all()
 
 
 def test_temporal_begins_anew_at_another_size() -> None:
-    matte, state = Temporal().refine(SOURCE.frame(0), small_matte(0), np.ones((3, 3), np.float32))
+    old = tuple(np.ones((3, 3), np.float32) for _ in range(3))
+    matte, state = Temporal().refine(SOURCE.frame(0), small_matte(0), old)
     assert (matte.alpha == small_matte(0).alpha).all()
-    assert state.shape == matte.alpha.shape
+    assert all(part.shape == matte.alpha.shape for part in state)
+
+
+def test_guided_follows_colour_where_luma_is_equal() -> None:
+    """Person and room of one brightness: only chroma tells where the edge is."""
+    luma = np.full((180, 320), 120, np.uint8)
+    u, v = (np.full((90, 160), level, np.uint8) for level in (110, 150))
+    u[:, 71:], v[:, 71:] = 140, 110  # the edge lies at 142 of 320 pixels
+    x = (np.arange(64) + 0.5) * 5
+    coarse = np.broadcast_to(np.clip(0.5 + (x - 147) / 20, 0, 1).astype(np.float32), (36, 64))
+    frame = Frame((luma, u, v), PixelFormat.I420)
+    rgb = Frame.from_rgb(frame.to_rgb())
+    for picture in (frame, rgb):
+        alpha = Guided().refine(picture, Matte(coarse, 0), None)[0].alpha[90]
+        assert abs(int(np.argmax(alpha >= 128)) - 142) <= 1
+    assert abs(int(np.argmax(Upsample().refine(frame, Matte(coarse, 0), None)[0].alpha[90] >= 128)) - 142) >= 4
+
+
+def test_guided_takes_networks_of_odd_sizes() -> None:
+    frame = SOURCE.frame(4)
+    for height, width in ((33, 57), (1, 1), (32, 57)):
+        alpha = Guided().refine(frame, Matte(np.ones((height, width), np.float32), 0), None)[0].alpha
+        assert (alpha == 255).all()
+        assert alpha.shape == frame.planes[0].shape
 
 
 def test_foreground_takes_the_room_out_of_the_rim() -> None:

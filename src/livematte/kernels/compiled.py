@@ -47,12 +47,12 @@ SIGNATURES: dict[str, tuple[Any, ...]] = {
     "lm_downscale": (_PLANE, _P, _I, _I, _P),
     "lm_downscale_rgb": (_PLANE, _I, _I, _P, _I, _I, _I, _P, _P),
     "lm_gain": (_P, _I, _I, _P),
-    "lm_temporal": (_P, _P, _P, _I),
+    "lm_temporal": (_P, _P, _P, _P, _P, _I, _I, _P, _P, _P),
     "lm_who_stays": (_P, _P, _P, _I, _I, _F, _F, _F, _P, _P, _P, _P),
     "lm_zone": (_P, _I, _I, _I, _F, _F, _P, _P),
     "lm_room": (_P, _P, _P, _I, _I, _F, _F, _P, _P, _P),
-    "lm_guided": (_P, _P, _I, _I, _I, _F, _F, _P, _P, _P),
-    "lm_apply_guided": (_P, _P, _I, _I, _PLANE, _P, _P),
+    "lm_guided": (_P, _I, _P, _I, _I, _I, _I, _F, _F, _P, _P),
+    "lm_apply_guided": (_P, _I, _I, _PLANE, _I, _P, _P),
     "lm_upsample": (_P, _I, _I, _Out, _P),
     "lm_blur_plate": (_PLANE, _I, _P, _I, _F, _OUT, _P),
     "lm_bokeh_plate": (_PLANE, _I, _P, _I, _F, _OUT, _P),
@@ -218,12 +218,12 @@ def downscale_rgb(
 ) -> tuple[F32, F32]:
     out = _pool.empty((3, size.height, size.width) if planar else (size.height, size.width, 3), np.float32)
     height, width = planes[0].shape
-    luma = _pool.empty((size.height, size.width), np.float32)
+    small = _pool.empty((3, size.height, size.width), np.float32)
     _lib.lm_downscale_rgb(
         _planes(planes), LAYOUTS[format], _colour(matrix, range), _address(out), size.width, size.height, planar,
-        _address(luma), _work(max(2 * size.width, width), max(2 * size.height, height)),
+        _address(small), _work(max(2 * size.width, width), max(2 * size.height, height)),
     )  # fmt: skip
-    return out, luma
+    return out, small
 
 
 def gain(rgb: F32, planar: bool) -> F32:
@@ -232,10 +232,14 @@ def gain(rgb: F32, planar: bool) -> F32:
     return out
 
 
-def temporal(alpha: F32, before: F32) -> F32:
-    out = _pool.empty(alpha.shape, np.float32)
-    _lib.lm_temporal(_address(alpha), _address(before), _address(out), alpha.size)
-    return out
+def temporal(alpha: F32, luma: F32, before: F32, luma_before: F32, moved: F32) -> tuple[F32, F32]:
+    out, motion = _pool.empty(alpha.shape, np.float32), _pool.empty(alpha.shape, np.float32)
+    height, width = alpha.shape
+    _lib.lm_temporal(
+        _address(alpha), _address(luma), _address(before), _address(luma_before), _address(moved), width, height,
+        _address(out), _address(motion), _work(2 * width, 2 * height),
+    )  # fmt: skip
+    return out, motion
 
 
 def who_stays(
@@ -268,22 +272,22 @@ def room(rgb: F32, room: F32, alpha: F32, before: float, step: float) -> tuple[F
     return out, weight
 
 
-def guided(guide: F32, alpha: F32, radius: int, epsilon: float, gain: float) -> tuple[I16, I16]:
+def guided(small: F32, format: PixelFormat, alpha: F32, reduce: int, radius: int, epsilon: float, gain: float) -> I16:
     height, width = alpha.shape
-    slope, offset = _pool.empty(alpha.shape, np.int16), _pool.empty(alpha.shape, np.int16)
+    lines = _pool.empty((4, height // reduce, width // reduce), np.int16)
     _lib.lm_guided(
-        _address(guide), _address(alpha), width, height, radius, epsilon, gain, _address(slope), _address(offset),
-        _work(2 * width, 2 * height),
+        _address(small), LAYOUTS[format], _address(alpha), width, height, reduce, radius, epsilon, gain,
+        _address(lines), _work(2 * width, 2 * height),
     )  # fmt: skip
-    return slope, offset
+    return lines
 
 
-def apply_guided(slope: I16, offset: I16, luma: U8) -> U8:
-    height, width = slope.shape
-    out = _pool.empty(luma.shape, np.uint8)
+def apply_guided(lines: I16, planes: Planes, format: PixelFormat) -> U8:
+    _, height, width = lines.shape
+    out = _pool.empty(planes[0].shape, np.uint8)
     _lib.lm_apply_guided(
-        _address(slope), _address(offset), width, height, ctypes.byref(_plane(luma)), _address(out),
-        _work(luma.shape[1], luma.shape[0]),
+        _address(lines), width, height, _planes(planes), LAYOUTS[format], _address(out),
+        _work(max(out.shape[1], 2 * width), max(out.shape[0], 2 * height)),
     )  # fmt: skip
     return out
 

@@ -164,7 +164,6 @@ def downscale_rgb(
     a, b, c = (downscale(p, size) for p in planes)
     if format is PixelFormat.RGB:
         channels = [p * f32(1 / 255) for p in (a, b, c)]
-        small_luma = ((a * f32(77) + b * f32(150)) + c * f32(29)) * f32(1 / 256)
     else:
         kr, kb = KR_KB[matrix]
         kg = 1 - kr - kb
@@ -174,8 +173,7 @@ def downscale_rgb(
         gu, gv = -2 * kb * (1 - kb) / kg / chroma_steps, -2 * kr * (1 - kr) / kg / chroma_steps
         channels = [y + v * f32(rv), (y + u * f32(gu)) + v * f32(gv), y + u * f32(bu)]
         channels = [np.clip(channel, f32(0), f32(1)) for channel in channels]
-        small_luma = a
-    return np.stack(channels, 0 if planar else 2), small_luma
+    return np.stack(channels, 0 if planar else 2), np.stack((a, b, c))
 
 
 # --- stretching -----------------------------------------------------------------------------
@@ -249,10 +247,21 @@ def _somebody(alpha: F32) -> F32:
     return np.where(alpha > f32(1 / 4096), alpha, f32(0))
 
 
-def temporal(alpha: F32, before: F32) -> F32:
-    change = _somebody(alpha) - before
-    part = np.minimum(f32(0.4) + f32(2) * np.abs(change), f32(1))
-    return _somebody(before + change * part)
+STILL, NOISE, MOVES, FADES = 0.1, 1.5, 12.0, 0.8
+OTHER, CUT_SHARE = 20.0, 4
+
+
+def temporal(alpha: F32, luma: F32, before: F32, luma_before: F32, moved: F32) -> tuple[F32, F32]:
+    change = np.abs(luma - luma_before)
+    if np.count_nonzero(change > f32(OTHER)) > alpha.size // CUT_SHARE:
+        return _somebody(alpha), np.ones_like(alpha)
+    height, width = alpha.shape
+    wide = np.pad(change, 1, "edge")
+    most = np.max([wide[y : y + height, x : x + width] for y in range(3) for x in range(3)], axis=0)
+    motion = _somebody(np.minimum(np.maximum((most - f32(NOISE)) * f32(1 / MOVES), moved * f32(FADES)), f32(1)))
+    way = _somebody(alpha) - before
+    part = np.minimum((f32(STILL) + motion) + way * way, f32(1))
+    return _somebody(before + way * part), motion
 
 
 FAINT, NOBODY, FOLLOWED = 0.1, 1 / 4096, 0.25
@@ -428,28 +437,92 @@ def _box(values: F32, radius: int) -> F32:
     return out * f32(1 / f32((2 * radius + 1) ** 2))
 
 
-STEEPEST = 4.0
+STEEPEST, CHROMA = 4.0, 6.0
+FROM_RGB = ((0.299, 0.587, 0.114), (-0.168736, -0.331264, 0.5), (0.5, -0.418688, -0.081312))
 
 
-def guided(guide: F32, alpha: F32, radius: int, epsilon: float, gain: float) -> tuple[I16, I16]:
-    guide, alpha = guide * f32(1 / 255), _somebody(alpha)
-    mean_ip, mean_ii = _box(guide * alpha, radius), _box(guide * guide, radius)
-    mean_i, mean_p = _box(guide, radius), _box(alpha, radius)
-    slope = (mean_ip - mean_i * mean_p) / ((mean_ii - mean_i * mean_i) + f32(epsilon))
-    slope = np.clip(slope, f32(-STEEPEST), f32(STEEPEST))
-    offset = mean_p - slope * mean_i
-    slope, offset = _box(slope, radius) * f32(gain), (_box(offset, radius) - f32(0.5)) * f32(gain) + f32(0.5)
-    return _q9(slope * f32(256 / 255)), _q9(offset)
+def _cells(values: F32, reduce: int) -> F32:
+    if reduce == 1:
+        return values
+    rows = [values[y::2, 0::2] + values[y::2, 1::2] for y in (0, 1)]
+    return (rows[0] + rows[1]) * f32(0.25)
 
 
-def _q9(values: F32) -> I16:
-    scaled = np.clip(values * f32(512), f32(-8191), f32(8191))
+def _guide(small: F32, format: PixelFormat) -> list[F32]:
+    """Luma, and two colour differences that weigh more."""
+    if format is PixelFormat.RGB:
+        red, green, blue = (p * f32(1 / 255) for p in small)
+        luma, u, v = ((red * f32(r) + green * f32(g)) + blue * f32(b) for r, g, b in FROM_RGB)
+        return [luma, u * f32(CHROMA), v * f32(CHROMA)]
+    chroma = f32(CHROMA) / f32(255)
+    return [small[0] * f32(1 / 255), (small[1] - f32(128)) * chroma, (small[2] - f32(128)) * chroma]
+
+
+def _fit(guide: list[F32], alpha: F32, radius: int, epsilon: np.float32) -> list[F32]:
+    """Slopes and offset of the line through each window: (S + epsilon 1) k = covariance."""
+    i, j, k = guide
+    mean_p, (m0, m1, m2) = _box(alpha, radius), (_box(g, radius) for g in guide)
+    c0, c1, c2 = (_box(g * alpha, radius) - m * mean_p for g, m in zip(guide, (m0, m1, m2), strict=True))
+    s00, s01, s02 = _box(i * i, radius) - m0 * m0, _box(i * j, radius) - m0 * m1, _box(i * k, radius) - m0 * m2
+    s11, s12, s22 = _box(j * j, radius) - m1 * m1, _box(j * k, radius) - m1 * m2, _box(k * k, radius) - m2 * m2
+    r0 = f32(1) / np.maximum(s00 + epsilon, epsilon)
+    l1, l2 = s01 * r0, s02 * r0
+    r1 = f32(1) / np.maximum((s11 + epsilon) - l1 * s01, epsilon)
+    e = s12 - l1 * s02
+    l3 = e * r1
+    r2 = f32(1) / np.maximum(((s22 + epsilon) - l2 * s02) - l3 * e, epsilon)
+    c1 = c1 - l1 * c0
+    c2 = (c2 - l2 * c0) - l3 * c1
+    k2 = c2 * r2
+    k1 = c1 * r1 - l3 * k2
+    k0 = (c0 * r0 - l1 * k1) - l2 * k2
+    k0, k1, k2 = (np.clip(slope, f32(-STEEPEST), f32(STEEPEST)) for slope in (k0, k1, k2))
+    return [k0, k1, k2, mean_p - ((k0 * m0 + k1 * m1) + k2 * m2)]
+
+
+def guided(small: F32, format: PixelFormat, alpha: F32, reduce: int, radius: int, epsilon: float, gain: float) -> I16:
+    half, g = f32(0.5), f32(gain)
+    sharp = np.clip((_somebody(alpha) - half) * g + half, f32(0), f32(1))
+    guide = _guide(np.stack([_cells(p, reduce) for p in small]), format)
+    k0, k1, k2, offset = (_box(c, (radius + 1) // 2) for c in _fit(guide, _cells(sharp, reduce), radius, f32(epsilon)))
+    luma = g * f32(256 / 255)
+    chroma = luma * f32(CHROMA)
+    if format is PixelFormat.RGB:
+        weights = zip(*(map(f32, row) for row in FROM_RGB), strict=True)
+        slopes = [_whole((((k0 * luma) * y + (k1 * chroma) * u) + (k2 * chroma) * v) * f32(128)) for y, u, v in weights]
+        offset = offset + k0 * f32(128 / 255)
+    else:
+        slopes = [_whole((k0 * luma) * f32(512)), _whole((k1 * chroma) * f32(128)), _whole((k2 * chroma) * f32(128))]
+    return np.stack([*slopes, _whole(((offset - half) * g + half) * f32(512))])
+
+
+def _whole(scaled: F32) -> I16:
+    scaled = np.clip(scaled, f32(-8191), f32(8191))
     return np.trunc(scaled + np.where(scaled < 0, f32(-0.5), f32(0.5))).astype(np.int16)
 
 
-def apply_guided(slope: I16, offset: I16, luma: U8) -> U8:
-    a, b = (_stretch_i16(values, *luma.shape) for values in (slope, offset))
-    return _bytes(((4 * a * (luma.astype(np.int32) << 7)) >> 16) + 2 * b)
+def _twice(values: I32, axis: int) -> I32:
+    """Two samples for each, a quarter of the way to the neighbours."""
+    n = values.shape[axis]
+    before, after = (values.take(np.clip(np.arange(n) + step, 0, n - 1), axis) for step in (-1, 1))
+    pairs = [values + ((other - values + 2) >> 2) for other in (before, after)]
+    return np.stack(pairs, axis + 1).reshape(2 * n, -1) if axis == 0 else np.stack(pairs, 2).reshape(len(values), -1)
+
+
+def apply_guided(lines: I16, planes: Planes, format: PixelFormat) -> U8:
+    height, width = planes[0].shape
+    first = 0 if format is PixelFormat.RGB else 1
+    tint = sum(
+        _stretch_i16(slope, *plane.shape) * (plane.astype(np.int32) - 128)
+        for slope, plane in zip(lines[first:3], planes[first:], strict=True)
+    )
+    tint = np.clip((tint + 16) >> 5, -16000, 16000)
+    if format is PixelFormat.I420:
+        tint = _twice(_twice(tint, 1), 0)[:height, :width]
+    q10 = 2 * _stretch_i16(lines[3], height, width) + tint
+    if first:
+        q10 = q10 + ((4 * _stretch_i16(lines[0], height, width) * (planes[0].astype(np.int32) << 7)) >> 16)
+    return _bytes(q10)
 
 
 def _bytes(q10: I32) -> U8:

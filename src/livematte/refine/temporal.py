@@ -1,6 +1,8 @@
-"""Steady mattes: still areas settle, moving ones follow at once."""
+"""Steady mattes: where the picture stands still the matte settles, where it moves it follows at once."""
 
 from __future__ import annotations
+
+import numpy as np
 
 from livematte import kernels
 from livematte._frame import Frame
@@ -9,14 +11,17 @@ from livematte._stages import State
 
 
 class Temporal:
-    """Averages the network's alpha over time, less where it changes more.
+    """Averages the network's alpha over time, less where the small picture changes.
+
+    In another scene, and at the start of a stream, nothing is held back.
 
     Source: docs/spec/kernels.md, "temporal".
     """
 
     def refine(self, frame: Frame, matte: Matte, state: State) -> tuple[Matte, State]:
-        """State: the last alpha, float32 at network size."""
-        if state is None or state.shape != matte.alpha.shape:
-            return matte, matte.alpha
-        alpha = kernels.temporal(matte.alpha, state)
-        return matte.with_alpha(alpha), alpha
+        """State: the last alpha, the luma it was made from and where that moved, float32 at network size."""
+        luma = frame.small_luma(matte.size)
+        if state is None or state[0].shape != matte.alpha.shape:
+            return matte, (matte.alpha, luma, np.ones_like(luma))
+        alpha, motion = kernels.temporal(matte.alpha, luma, *state)
+        return matte.with_alpha(alpha), (alpha, luma, motion)

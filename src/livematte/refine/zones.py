@@ -13,9 +13,9 @@ from livematte._matte import Matte
 from livematte._stages import State
 from livematte.effects._zones import Zone
 
-INSET_PX, SOFT_PX = 4, 2
+INSET_PX, SOFT_PX = 8, 2
 """Where a zone's soft edge begins inside it, and how wide it is, in pixels of the network's input.
-The guided filter carries alpha 4 pixels far: none of it comes out of the zone."""
+The guided filter carries alpha 8 pixels far: none of it comes out of the zone."""
 
 
 class Inside:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from livematte import kernels
 from livematte._frame import F32, U8, Frame, Size
-from livematte.refine.guided import EPSILON, RADIUS_PX
+from livematte.refine import guided
 from livematte.training import ensemble, views
 from livematte.training.ensemble import Estimate
 
@@ -45,11 +44,10 @@ def refine_mask(frame: Frame, mask: F32, estimate: Estimate) -> tuple[U8, U8]:
 
 
 def _guided(frame: Frame, alpha: F32) -> U8:
-    """Half the size of what the teachers saw is what the guided filter of the product works on."""
+    """Half the size of what the teachers saw is what the guided filter of the product gets."""
     height, width = alpha.shape
     small = Size(max(1, (width + 1) // 2), max(1, (height + 1) // 2))
-    slope, offset = kernels.guided(frame.small_luma(small), _resized(alpha, small), RADIUS_PX, EPSILON, SOFTNESS)
-    return kernels.apply_guided(slope, offset, frame.luma())
+    return guided.follow(frame, _resized(alpha, small), SOFTNESS)
 
 
 def _full(values: F32, size: Size) -> U8:

@@ -1,6 +1,6 @@
 /** Draws frames with the C kernels in WebAssembly: YUV planes from the camera to the output. */
 
-import { COVER_STRENGTH, type Crop, type Gains, GUIDED_EPSILON, GUIDED_RADIUS_PX, type Matte, type Painting, type Quality, type Renderer, RIM_OF_HEIGHT, SIGMA_OF_HEIGHT, type Size, STEEPEST_GAIN, WHOLE } from "./renderer.js";
+import { COVER_STRENGTH, type Crop, type Gains, GUIDED_EPSILON, guidedCells, type Matte, type Painting, type Quality, type Renderer, RIM_OF_HEIGHT, SIGMA_OF_HEIGHT, type Size, STEEPEST_GAIN, WHOLE } from "./renderer.js";
 import { composite, fits } from "./composite.js";
 import { type Desk, layDesk } from "./desk.js";
 import { Backdrop } from "./backdrop.js";
@@ -14,6 +14,7 @@ export class CpuRenderer implements Renderer {
   private desk: Desk | null = null;
   private shape: Shape | null = null;
   private upright = new Float32Array(0);
+  private uprightLuma = new Float32Array(0);
   private readonly backdrop = new Backdrop();
 
   constructor(private readonly kernels: Kernels) {}
@@ -26,12 +27,22 @@ export class CpuRenderer implements Renderer {
     await copyIn(this.kernels, frame, shape, desk.camera, desk.staging);
     const { lm } = this.kernels;
     if (desk.frame !== desk.camera) for (const i of [0, 1, 2]) lm.lm_halve(desk.camera.read + i * LM_PLANE_BYTES, desk.frame.at[i] as number);
-    lm.lm_downscale_rgb(desk.frame.read, I420, shape.colour, desk.rgb, stored.width, stored.height, 0, desk.luma, desk.scratch);
+    lm.lm_downscale_rgb(desk.frame.read, I420, shape.colour, desk.rgb, stored.width, stored.height, 0, desk.guide, desk.scratch);
     this.shape = shape;
     const rgb = this.kernels.floats(desk.rgb, 3 * stored.width * stored.height);
     if (shape.rotation === 0) return rgb;
     if (this.upright.length !== rgb.length) this.upright = new Float32Array(rgb.length);
     return turn(rgb, stored, 3, shape.rotation, this.upright);
+  }
+
+  get luma(): Float32Array {
+    const { desk, shape } = this;
+    if (!desk || !shape) throw new TypeError("luma comes after read()");
+    const { network } = desk;
+    const luma = this.kernels.floats(desk.guide, network.width * network.height); // the first plane
+    if (shape.rotation === 0) return luma;
+    if (this.uprightLuma.length !== luma.length) this.uprightLuma = new Float32Array(luma.length);
+    return turn(luma, network, 1, shape.rotation, this.uprightLuma);
   }
 
   async paint(matte: Matte | null, painting: Painting, quality: Quality, crop: Crop | null = null): Promise<VideoFrame> {
@@ -91,8 +102,9 @@ export class CpuRenderer implements Renderer {
     turn(matte.alpha, matte.size, 1, (360 - shape.rotation) % 360, kernels.floats(desk.small, width * height));
     if (quality.refine) {
       const gain = 1 + (STEEPEST_GAIN - 1) * (1 - painting.softness);
-      lm.lm_guided(desk.luma, desk.small, width, height, GUIDED_RADIUS_PX, GUIDED_EPSILON, gain, desk.slope, desk.offset, desk.scratch);
-      lm.lm_apply_guided(desk.slope, desk.offset, width, height, desk.lumaPlane, desk.alpha, desk.scratch);
+      const cells = guidedCells(desk.network);
+      lm.lm_guided(desk.guide, I420, desk.small, width, height, cells.reduce, cells.radius, GUIDED_EPSILON, gain, desk.lines, desk.scratch);
+      lm.lm_apply_guided(desk.lines, cells.width, cells.height, desk.frame.read, I420, desk.alpha, desk.scratch);
     } else {
       lm.lm_upsample(desk.small, width, height, desk.alphaOut, desk.scratch);
     }

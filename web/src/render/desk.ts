@@ -15,10 +15,9 @@ export interface Desk {
   readonly camera: Planes; // as it came
   readonly frame: Planes; // the picture that is drawn: the camera's, or half its size
   readonly rgb: number; // float, network size, (height, width, 3)
-  readonly luma: number; // float 0-255, network size
+  readonly guide: number; // float 0-255, network size: the planes, one behind the other
   readonly small: number; // alpha, float, network size
-  readonly slope: number;
-  readonly offset: number;
+  readonly lines: number; // i16: slopes of three planes and offset of the guided filter
   readonly alpha: number; // u8, frame size
   readonly shown: number; // u8, frame size: 255 where alpha is above 0
   readonly foreground: Planes;
@@ -29,7 +28,6 @@ export interface Desk {
   readonly light: (reduce: number) => Planes; // light, and the map of it behind
   readonly out: Planes;
   readonly cropped: Planes; // a part of `out` at its size
-  readonly lumaPlane: number; // lm_plane of the frame's first plane
   readonly alphaOut: number; // lm_out of alpha
   readonly scratch: number;
 }
@@ -54,10 +52,9 @@ export function layDesk(kernels: Kernels, full: Size, halfSize: boolean, network
     camera,
     frame,
     rgb: kernels.take(3 * FLOAT * small),
-    luma: kernels.take(FLOAT * small),
+    guide: kernels.take(3 * FLOAT * small),
     small: kernels.take(FLOAT * small),
-    slope: kernels.take(INT16 * small),
-    offset: kernels.take(INT16 * small),
+    lines: kernels.take(4 * INT16 * small),
     alpha: alpha.data,
     shown: kernels.take(area),
     foreground: kernels.planes(planeSizes(size, I420)),
@@ -68,7 +65,6 @@ export function layDesk(kernels: Kernels, full: Size, halfSize: boolean, network
     light: perGrid(kernels, size, 4),
     out: kernels.planes([...planeSizes(size, I420), size]), // the fourth plane is for alpha
     cropped: kernels.planes([...planeSizes(size, I420), size]),
-    lumaPlane: frame.read,
     alphaOut: alpha.written,
     scratch: kernels.take(kernels.lm.lm_scratch_bytes(widest, highest)),
   };

@@ -16,14 +16,14 @@ interface Exports extends WebAssembly.Exports {
   lm_rgba_to_planes(rgba: number, stride: number, w: number, h: number, order: number, layout: number, colour: number, p0: number, p1: number, p2: number): void;
   lm_relight(p: number, layout: number, colour: number, red: number, green: number, blue: number, out: number, scratch: number): void;
   lm_halve(p: number, out: number): void;
-  lm_downscale_rgb(p: number, layout: number, colour: number, out: number, w: number, h: number, planar: number, luma: number, scratch: number): void;
+  lm_downscale_rgb(p: number, layout: number, colour: number, out: number, w: number, h: number, planar: number, small: number, scratch: number): void;
   lm_gain(rgb: number, n: number, planar: number, gain: number): void;
-  lm_temporal(alpha: number, before: number, out: number, n: number): void;
+  lm_temporal(alpha: number, luma: number, before: number, lumaBefore: number, moved: number, w: number, h: number, out: number, motion: number, scratch: number): void;
   lm_who_stays(alpha: number, ofBefore: number, shownBefore: number, w: number, h: number, step: number, leave: number, enter: number, out: number, of: number, shown: number, scratch: number): void;
   lm_zone(corners: number, count: number, w: number, h: number, inset: number, soft: number, out: number, scratch: number): void;
   lm_room(rgb: number, room: number, alpha: number, w: number, h: number, before: number, step: number, out: number, weight: number, scratch: number): void;
-  lm_guided(guide: number, alpha: number, w: number, h: number, radius: number, epsilon: number, gain: number, slope: number, offset: number, scratch: number): void;
-  lm_apply_guided(slope: number, offset: number, w: number, h: number, luma: number, alpha: number, scratch: number): void;
+  lm_guided(small: number, layout: number, alpha: number, w: number, h: number, reduce: number, radius: number, epsilon: number, gain: number, lines: number, scratch: number): void;
+  lm_apply_guided(lines: number, w: number, h: number, planes: number, layout: number, alpha: number, scratch: number): void;
   lm_upsample(alpha: number, w: number, h: number, out: number, scratch: number): void;
   lm_blur_plate(p: number, layout: number, alpha: number, reduce: number, sigma: number, out: number, scratch: number): void;
   lm_bokeh_plate(p: number, layout: number, alpha: number, reduce: number, radius: number, out: number, scratch: number): void;

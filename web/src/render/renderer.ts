@@ -67,6 +67,9 @@ export interface Renderer {
    */
   read(frame: VideoFrame, network: Size, quality: Quality): Promise<Float32Array>;
 
+  /** Luma 0-255 of what the last read() gave, the same way up; valid as long. */
+  readonly luma: Float32Array;
+
   /**
    * Paint the frame that was read last.
    * @param matte null covers the frame: the plate alone, or for blur a fully blurred picture.
@@ -91,17 +94,28 @@ export interface Renderer {
 /** How old a matte may be where inference skips frames: three frames at 15 a second. */
 export const MAX_MATTE_AGE_US = 200_000;
 
-/** Half window of the guided filter in pixels of the network's input, and its epsilon; src/livematte/refine/guided.py has the same. */
-export const GUIDED_RADIUS_PX = 2;
+/** Variance of the guided filter's guide below which an edge is texture; src/livematte/refine/guided.py has the same. */
 export const GUIDED_EPSILON = 4e-3;
+
+/** Cells in which the guided filter is fitted: how many pixels of the network's input they are wide, half the window, and their grid. */
+export interface Cells extends Size {
+  readonly reduce: number;
+  readonly radius: number;
+}
+
+/** Cells for a network's input; they must not reach beyond it. */
+export function guidedCells({ width, height }: Size): Cells {
+  const reduce = width % 2 || height % 2 ? 1 : 2;
+  return { reduce, radius: 4 / reduce, width: width / reduce, height: height / reduce };
+}
 
 /** Standard deviation of the blur at strength 1, reach of the rim and of wrapped light, as parts of the shorter side. */
 export const SIGMA_OF_HEIGHT = 0.05;
 export const RIM_OF_HEIGHT = 0.012;
 export const WRAP_OF_HEIGHT = 0.015;
 
-/** Gain of alpha about one half at softness 0. */
-export const STEEPEST_GAIN = 3.5;
+/** Gain of alpha about one half at softness 0, before the fit and again after it. */
+export const STEEPEST_GAIN = 1.8;
 
 /** Strength of the blur where there is no person at all: such a picture must not be read. */
 export const COVER_STRENGTH = 0.6;

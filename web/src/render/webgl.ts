@@ -16,11 +16,15 @@ import light from "./gl/light.frag";
 import lights from "./gl/lights.frag";
 import matteShader from "./gl/matte.frag";
 import { chords, Stage, taps, type Target, type Uniform } from "./gl/stage.js";
-import { cellGrid, discGrid, type Kernels, ROUGH_CELLS, SMOOTH_CELLS } from "./kernels.js";
+import { cellGrid, discGrid, I444, type Kernels, ROUGH_CELLS, SMOOTH_CELLS } from "./kernels.js";
 import { rasteriserOf } from "./rasteriser.js";
-import { COVER_STRENGTH, type Crop, GUIDED_EPSILON, GUIDED_RADIUS_PX, type Matte, type Painting, type Quality, type Renderer, RIM_OF_HEIGHT, SIGMA_OF_HEIGHT, type Size, STEEPEST_GAIN, WHOLE, WRAP_OF_HEIGHT } from "./renderer.js";
+import { COVER_STRENGTH, type Crop, GUIDED_EPSILON, guidedCells, type Matte, type Painting, type Quality, type Renderer, RIM_OF_HEIGHT, SIGMA_OF_HEIGHT, type Size, STEEPEST_GAIN, WHOLE, WRAP_OF_HEIGHT } from "./renderer.js";
 
 const UNCUT = [1, 1, 0, 0] as const;
+/** Chroma of what has no colour. */
+const GREY = 128;
+/** Of R, G, B, and what is added. */
+type Weights = [number, number, number, number];
 const ONE: Size = { width: 1, height: 1 };
 const FEW: Size = { width: 16, height: 16 };
 
@@ -42,8 +46,8 @@ export class WebglRenderer implements Renderer {
   private readonly backplate: Backplate;
   private shape: Shape | null = null;
   private frame: Target | null = null;
-  private luma = new Float32Array(0);
-  private room: { size: Size; at: { guide: number; alpha: number; slope: number; offset: number; scratch: number } } | null = null;
+  private guide = new Float32Array(0); // luma and chroma 0-255 of the small picture, one behind the other
+  private room: { size: Size; at: { guide: number; alpha: number; lines: number; scratch: number } } | null = null;
 
   constructor(
     private readonly canvas: OffscreenCanvas,
@@ -72,6 +76,10 @@ export class WebglRenderer implements Renderer {
     const rgb = this.floats(pixels, shape, network);
     this.shape = shape;
     return rgb;
+  }
+
+  get luma(): Float32Array {
+    return this.guide.subarray(0, this.guide.length / 3);
   }
 
   async paint(matte: Matte | null, painting: Painting, quality: Quality, crop: Crop | null = null): Promise<VideoFrame> {
@@ -135,22 +143,26 @@ export class WebglRenderer implements Renderer {
     const { size } = matte;
     const count = size.width * size.height;
     if (count !== this.luma.length) throw new LivematteError("renderer", `a matte of ${count} values for a picture of ${this.luma.length}`);
-    const values = new Float32Array(2 * count);
+    const grid = quality.refine ? guidedCells(size) : size;
+    const places = grid.width * grid.height;
+    const values = new Float32Array(4 * places); // slopes of luma and chroma, and offset
     if (quality.refine) {
       // at the network's size the kernel is quicker than a graphics card's passes and their latency
       const at = this.memory(size);
-      kernels.floats(at.guide, count).set(this.luma);
+      kernels.floats(at.guide, 3 * count).set(this.guide);
       kernels.floats(at.alpha, count).set(matte.alpha);
       const gain = 1 + (STEEPEST_GAIN - 1) * (1 - painting.softness);
-      kernels.lm.lm_guided(at.guide, at.alpha, size.width, size.height, GUIDED_RADIUS_PX, GUIDED_EPSILON, gain, at.slope, at.offset, at.scratch);
-      const [slope, offset] = [kernels.shorts(at.slope, count), kernels.shorts(at.offset, count)];
-      for (let i = 0; i < count; i++) [values[2 * i], values[2 * i + 1]] = [(slope[i] as number) / 512, (offset[i] as number) / 512];
-    } else for (let i = 0; i < count; i++) values[2 * i + 1] = matte.alpha[i] as number;
-    const line = stage.target("line", size, "rg32f");
+      const { reduce, radius } = guidedCells(size);
+      kernels.lm.lm_guided(at.guide, I444, at.alpha, size.width, size.height, reduce, radius, GUIDED_EPSILON, gain, at.lines, at.scratch);
+      const lines = kernels.shorts(at.lines, 4 * places);
+      const units = [512, 128, 128, 512];
+      for (const [c, unit] of units.entries()) for (let i = 0; i < places; i++) values[4 * i + c] = (lines[c * places + i] as number) / unit;
+    } else for (let i = 0; i < places; i++) values[4 * i + 3] = matte.alpha[i] as number;
+    const line = stage.target("line", grid, "rgba32f");
     gl.bindTexture(gl.TEXTURE_2D, line.texture);
-    gl.texSubImage2D(gl.TEXTURE_2D, 0, 0, 0, size.width, size.height, gl.RG, gl.FLOAT, values);
-    const weights = lumaWeights(shape);
-    return this.pass(matteShader, alpha, { frame: frame.texture, line: line.texture, luma: weights });
+    gl.texSubImage2D(gl.TEXTURE_2D, 0, 0, 0, grid.width, grid.height, gl.RGBA, gl.FLOAT, values);
+    const [u, v] = chromaWeights(shape);
+    return this.pass(matteShader, alpha, { frame: frame.texture, line: line.texture, luma: lumaWeights(shape), u, v });
   }
 
   private plate(frame: Target, shape: Shape, alpha: Target, painting: Painting, matte: Matte | null): { texture: WebGLTexture; cut: readonly number[] } {
@@ -238,28 +250,28 @@ export class WebglRenderer implements Renderer {
     return new VideoFrame(this.canvas, init as VideoFrameInit);
   }
 
-  /** RGB 0-1 of the small picture; its luma 0-255 is kept as the guide of the matte. */
+  /** RGB 0-1 of the small picture; its luma and chroma 0-255 are kept as the guide of the matte. */
   private floats(pixels: Uint8Array, shape: Shape, { width, height }: Size): Float32Array {
     const count = width * height;
     const rgb = new Float32Array(3 * count);
-    if (this.luma.length !== count) this.luma = new Float32Array(count);
-    const [red, green, blue, black] = lumaWeights(shape) as [number, number, number, number];
+    if (this.guide.length !== 3 * count) this.guide = new Float32Array(3 * count);
+    const weights = [lumaWeights(shape), ...chromaWeights(shape).map((chroma) => [...chroma.slice(0, 3), GREY])];
     for (let i = 0; i < count; i++) {
       const [r, g, b] = [(pixels[4 * i] as number) / 255, (pixels[4 * i + 1] as number) / 255, (pixels[4 * i + 2] as number) / 255];
       [rgb[3 * i], rgb[3 * i + 1], rgb[3 * i + 2]] = [r, g, b];
-      this.luma[i] = red * r + green * g + blue * b + black;
+      for (const [c, [red, green, blue, black]] of (weights as Weights[]).entries()) this.guide[c * count + i] = red * r + green * g + blue * b + black;
     }
     return rgb;
   }
 
-  private memory(size: Size): { guide: number; alpha: number; slope: number; offset: number; scratch: number } {
+  private memory(size: Size): { guide: number; alpha: number; lines: number; scratch: number } {
     if (this.room?.size.width !== size.width || this.room.size.height !== size.height) {
       const { kernels } = this;
       const count = size.width * size.height;
       kernels.reset();
-      const [guide, alpha, slope, offset] = [4 * count, 4 * count, 2 * count, 2 * count].map((bytes) => kernels.take(bytes)) as [number, number, number, number];
+      const [guide, alpha, lines] = [12 * count, 4 * count, 8 * count].map((bytes) => kernels.take(bytes)) as [number, number, number];
       const scratch = kernels.take(kernels.lm.lm_scratch_bytes(2 * size.width, 2 * size.height));
-      this.room = { size, at: { guide, alpha, slope, offset, scratch } };
+      this.room = { size, at: { guide, alpha, lines, scratch } };
     }
     return this.room.at;
   }
@@ -274,6 +286,18 @@ function lumaWeights({ colour }: Shape): readonly number[] {
   const [red, blue] = colour & 2 ? [0.2126, 0.0722] : [0.299, 0.114];
   const [range, black] = colour & 1 ? [255, 0] : [219, 16];
   return [range * red, range * (1 - red - blue), range * blue, black];
+}
+
+/** Chroma from 128 on of R, G, B 0-1, in code values: U's weights and V's. */
+function chromaWeights({ colour }: Shape): readonly [readonly number[], readonly number[]] {
+  const [red, blue] = colour & 2 ? [0.2126, 0.0722] : [0.299, 0.114];
+  const range = colour & 1 ? 255 : 224;
+  const [u, v] = [range / (2 - 2 * blue), range / (2 - 2 * red)];
+  const green = red + blue - 1;
+  return [
+    [-red * u, green * u, (1 - blue) * u, 0],
+    [(1 - red) * v, green * v, -blue * v, 0],
+  ];
 }
 
 const upright = ({ width, height }: Size, { rotation }: Shape): Size => (exchangesSides(rotation) ? { width: height, height: width } : { width, height });

@@ -15,7 +15,7 @@ const FRAME_US = 1e6 / 30;
 const TRUSTED_US = 500_000;
 
 /** Edge of zones in pixels of the network's input; src/livematte/refine/zones.py has the same, and the reasons. */
-const INSET_PX = 4;
+const INSET_PX = 8;
 const SOFT_PX = 2;
 
 /** How long the network's light takes to follow, and the gain below which a picture is left as it is; src/livematte/models/_light.py has the same. */
@@ -27,6 +27,12 @@ export interface Wishes {
   readonly zones: readonly Zone[];
   readonly room: Room | null; // of the frame's shape
   readonly temporal: boolean;
+}
+
+/** Where the picture moves: its luma 0-255, and how much that changed in the frames before, 0-1; both at the network's size. */
+export interface Scene {
+  readonly luma: Float32Array;
+  readonly moved: Float32Array;
 }
 
 /** Parts of a matte: for each pixel the number of its part, and how much of it is seen. */
@@ -41,15 +47,18 @@ export interface Estimate extends Matte {
   readonly gain: number; // of the picture, for the network alone
   readonly parts: Parts | null;
   readonly trust: number | null; // in the picture of the room, 0-1
+  readonly scene: Scene | null; // none where nothing is steadied
 }
 
 /**
+ * @param luma of the picture, 0-255; not kept.
  * @param mirrored the picture is a mirror image of what is shown, in which zones are drawn.
  * @param state the matte before, or null at the start of a stream. It comes in and goes out.
  * @throws LivematteError "engine".
  */
-export async function estimate(segmenter: Segmenter, small: SmallKernels, picture: Float32Array, timestamp_us: number, wishes: Wishes, mirrored: boolean, state: Estimate | null): Promise<Estimate> {
+export async function estimate(segmenter: Segmenter, small: SmallKernels, picture: Float32Array, luma: Float32Array, timestamp_us: number, wishes: Wishes, mirrored: boolean, state: Estimate | null): Promise<Estimate> {
   const { size } = segmenter;
+  const seen = luma.slice(); // before anything is waited for
   const before = wishes.temporal ? state : null;
   const since_us = before && timestamp_us > before.timestamp_us ? timestamp_us - before.timestamp_us : FRAME_US;
   const wanted = segmenter.lighten ? small.gain(picture) : 1;
@@ -61,8 +70,9 @@ export async function estimate(segmenter: Segmenter, small: SmallKernels, pictur
   if (wishes.room) ({ alpha, trust } = small.againstRoom(picture, wishes.room, alpha, size, mirrored, before?.trust ?? null, since_us / TRUSTED_US));
   if (wishes.zones.length) alpha = small.inside(alpha, size, wishes.zones, mirrored);
   if (wishes.who === "nearest") ({ alpha, parts } = small.whoStays(alpha, size, before?.parts ?? null, since_us / FADE_US));
-  if (before?.alpha.length === alpha.length) alpha = small.temporal(alpha, before.alpha);
-  return { alpha, given, gain, parts, trust, size, timestamp_us };
+  let scene: Scene | null = null;
+  if (wishes.temporal) ({ alpha, scene } = small.temporal(alpha, seen, size, before));
+  return { alpha, given, gain, parts, trust, scene, size, timestamp_us };
 }
 
 /** A picture made brighter. */
@@ -93,11 +103,17 @@ export class SmallKernels {
     return this.kernels.floats(out, 1)[0] as number;
   }
 
-  temporal(alpha: Float32Array, before: Float32Array): Float32Array {
-    this.kernels.reset();
-    const [now, last, out] = [this.put(alpha), this.put(before), this.kernels.take(alpha.byteLength)];
-    this.kernels.lm.lm_temporal(now, last, out, alpha.length);
-    return this.kernels.floats(out, alpha.length).slice();
+  /** Alpha that settles where the picture stands still. At the start of a stream it is what it is. */
+  temporal(alpha: Float32Array, luma: Float32Array, size: Size, before: Estimate | null): { alpha: Float32Array; scene: Scene } {
+    if (!before?.scene || before.alpha.length !== alpha.length) return { alpha, scene: { luma, moved: new Float32Array(alpha.length).fill(1) } };
+    const { kernels } = this;
+    kernels.reset();
+    const [now, seen, last, lastSeen, moved] = [alpha, luma, before.alpha, before.scene.luma, before.scene.moved].map((values) => this.put(values)) as [number, number, number, number, number];
+    const [out, motion] = [kernels.take(alpha.byteLength), kernels.take(alpha.byteLength)];
+    const scratch = kernels.take(kernels.lm.lm_scratch_bytes(2 * size.width, 2 * size.height));
+    kernels.lm.lm_temporal(now, seen, last, lastSeen, moved, size.width, size.height, out, motion, scratch);
+    const copy = (at: number): Float32Array => kernels.floats(at, alpha.length).slice();
+    return { alpha: copy(out), scene: { luma, moved: copy(motion) } };
   }
 
   /** Alpha where the picture of the room decides, and how far that was trusted; `before` for the last frame, and `step` as below. */

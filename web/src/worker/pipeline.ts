@@ -147,7 +147,7 @@ export class Pipeline {
       const state = age_us >= 0 ? matte : null;
       const fitting = { ...wishes, room: this.fitting(wishes.room, frame) };
       const mirrored = !this.stages.renderer.mirrors && mirrorImage(frame);
-      this.matte = await estimate(segmenter, this.small, picture, frame.timestamp, fitting, mirrored, state);
+      this.matte = await estimate(segmenter, this.small, picture, this.stages.renderer.luma, frame.timestamp, fitting, mirrored, state);
       this.failures = 0;
     } catch (thrown) {
       this.matte = null;

@@ -14,7 +14,7 @@ export interface Target extends Size {
   readonly framebuffer: WebGLFramebuffer;
 }
 
-export type Pixels = "rgba8" | "r8" | "rgba16f" | "rg32f";
+export type Pixels = "rgba8" | "r8" | "rgba16f" | "rgba32f";
 
 export class Stage {
   private readonly programs = new Map<string, WebGLProgram>();
@@ -33,7 +33,7 @@ export class Stage {
     const { gl } = this;
     const texture = gl.createTexture() as WebGLTexture;
     gl.bindTexture(gl.TEXTURE_2D, texture);
-    const format = { rgba8: gl.RGBA8, r8: gl.R8, rgba16f: gl.RGBA16F, rg32f: gl.RG32F }[pixels];
+    const format = { rgba8: gl.RGBA8, r8: gl.R8, rgba16f: gl.RGBA16F, rgba32f: gl.RGBA32F }[pixels];
     gl.texStorage2D(gl.TEXTURE_2D, 1, format, width, height);
     for (const side of [gl.TEXTURE_WRAP_S, gl.TEXTURE_WRAP_T]) gl.texParameteri(gl.TEXTURE_2D, side, gl.CLAMP_TO_EDGE);
     for (const way of [gl.TEXTURE_MIN_FILTER, gl.TEXTURE_MAG_FILTER]) gl.texParameteri(gl.TEXTURE_2D, way, linear ? gl.LINEAR : gl.NEAREST);

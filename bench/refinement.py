@@ -1,0 +1,317 @@
+"""Ways from the network's alpha to the user's that were compared, beside what is built in.
+
+    python bench/refinement.py --people people-dev --rooms rooms --clip sign-again.mkv --limit 6
+
+prints two tables for docs/evaluate.md. Edges: one frame alone, the network's alpha as it is, stretched to 1280x720 in
+other ways. Time: rules for the network's alpha over time, the edges always as built in. Ways that lost live here only,
+in NumPy and OpenCV, written for being read.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from livematte import Frame, Size, kernels
+from livematte.evaluation import metrics, motion
+from livematte.models import livematte
+from livematte.refine.guided import EPSILON, RADIUS, REDUCE, follow
+from livematte.sources import open_source
+
+F32 = npt.NDArray[np.float32]
+Edge = Callable[[F32, Frame], F32]
+"""From alpha at the network's size to alpha at the frame's."""
+Seen = tuple[F32, F32]
+"""Alpha and luma of a frame, at the network's size."""
+Rule = Callable[[list[Seen]], Iterator[F32]]
+
+SOFTNESS = 0.3
+SHARP = 1 + (kernels.STEEPEST_GAIN - 1) * (1 - SOFTNESS)
+"""Gain before the fit and after it, as built in."""
+
+STEP = 6
+"""Every so many frames are scored by edges."""
+NEAR_PX = 4
+"""Boundary F is also given within so many pixels: 0.75 % of the diagonal are 12 at 720p."""
+
+
+def box(values: F32, radius: int) -> F32:
+    mean: F32 = cv2.blur(values, (2 * radius + 1, 2 * radius + 1), borderType=cv2.BORDER_REPLICATE)
+    return mean
+
+
+def stretched(values: F32, size: Size) -> F32:
+    wide: F32 = cv2.resize(np.ascontiguousarray(values), size, interpolation=cv2.INTER_LINEAR)
+    return wide
+
+
+def crisp(alpha: F32, gain: float) -> F32:
+    return np.clip((alpha - 0.5) * gain + 0.5, 0, 1).astype(np.float32)
+
+
+GAIN = 1 + 2.5 * (1 - SOFTNESS)
+"""Of everything that does not sharpen alpha before it is stretched."""
+
+
+def bilinear(alpha: F32, frame: Frame) -> F32:
+    return stretched(alpha, frame.size)
+
+
+def built_in(alpha: F32, frame: Frame) -> F32:
+    return follow(frame, alpha, SOFTNESS) / np.float32(255)
+
+
+def of_luma(radius: int = 2, epsilon: float = EPSILON, weigh: str = "", sharp: float = 1.0) -> Edge:
+    """The guided filter on luma (He and Sun 2015); weighed as in Li et al. 2015 or Kou et al. 2015."""
+
+    def refine(alpha: F32, frame: Frame) -> F32:
+        size = Size(*alpha.shape[::-1])
+        p, guide = crisp(alpha, sharp), frame.small_luma(size) / np.float32(255)
+        mean, mean_p = box(guide, radius), box(p, radius)
+        variance = np.maximum(box(guide * guide, radius) - mean * mean, 0)
+        texture = np.maximum(box(guide * guide, 1) - box(guide, 1) ** 2, 0)
+        if weigh == "gradient-domain":
+            texture = np.sqrt(texture * variance)
+        weight = (texture + 1e-4) * np.mean(1 / (texture + 1e-4)) if weigh else 1.0
+        slope = np.clip((box(guide * p, radius) - mean * mean_p) / (variance + epsilon / weight), -4, 4)
+        offset = box(mean_p - slope * mean, radius)
+        luma = frame.luma() / np.float32(255)
+        line = stretched(box(slope, radius), frame.size) * luma + stretched(offset, frame.size)
+        return crisp(line, GAIN if sharp == 1 else sharp)
+
+    return refine
+
+
+def of_colour(
+    radius: int, reduce: int, chroma: float, sharp: float = 1.0, trust: bool = False, again: int | None = None
+) -> Edge:
+    """The guided filter on luma and chroma; pixels weigh as much as the network is sure of them, if `trust`."""
+
+    def refine(alpha: F32, frame: Frame) -> F32:
+        size = Size(*alpha.shape[::-1])
+        grid = (size.width // reduce, size.height // reduce)
+        weights, middle = (1 / 255, chroma / 255, chroma / 255), (0, 128, 128)
+        planes = [(p - m) * np.float32(w) for p, m, w in zip(frame.small(size), middle, weights, strict=True)]
+        p, *guide = (cv2.resize(v, grid, interpolation=cv2.INTER_AREA) for v in (crisp(alpha, sharp), *planes))
+        sure = (2 * p - 1) ** 2 + np.float32(0.05) if trust else np.ones_like(p)
+        total = box(sure, radius)
+        means = [box(sure * g, radius) / total for g in guide]
+        mean_p = box(sure * p, radius) / total
+        covariance = [box(sure * g * p, radius) / total - m * mean_p for g, m in zip(guide, means, strict=True)]
+        matrix = np.empty((*p.shape, 3, 3), np.float32)
+        for i in range(3):
+            for j in range(3):
+                product = box(sure * guide[i] * guide[j], radius) / total
+                matrix[..., i, j] = product - means[i] * means[j] + (EPSILON if i == j else 0)
+        slopes = np.clip(np.linalg.solve(matrix, np.stack(covariance, -1)[..., None])[..., 0], -4, 4)
+        wide = radius if again is None else again
+        line = stretched(box(mean_p - sum(slopes[..., c] * means[c] for c in range(3)), wide), frame.size)
+        for c, plane in enumerate(frame.planes):
+            full = stretched(plane.astype(np.float32), frame.size) - middle[c]
+            line += stretched(box(np.ascontiguousarray(slopes[..., c]), wide), frame.size) * full * weights[c]
+        return crisp(line, GAIN if sharp == 1 else sharp)
+
+    return refine
+
+
+def two_scales(alpha: F32, frame: Frame) -> F32:
+    """The guided filter on luma twice, the second time at half the frame's size."""
+    half = Size(frame.size.width // 2, frame.size.height // 2)
+    first = stretched(of_luma()(alpha, frame), half)
+    return of_luma(3, 2e-3)(first, frame)
+
+
+def joint_bilateral(alpha: F32, frame: Frame, sigma: float = 0.06) -> F32:
+    """Kopf et al. 2007, 5x5 samples of alpha for each pixel."""
+    size = Size(*alpha.shape[::-1])
+    small, luma = frame.small_luma(size) / np.float32(255), frame.luma() / np.float32(255)
+    axes = [(np.arange(n) + 0.5) * m / n - 0.5 for n, m in zip(luma.shape, alpha.shape, strict=True)]
+    total, weights = np.zeros_like(luma), np.full_like(luma, 1e-6)
+    for dy in range(-2, 3):
+        for dx in range(-2, 3):
+            at = [np.rint(axis).astype(int) + d for axis, d in zip(axes, (dy, dx), strict=True)]
+            near = [np.exp(-((a - axis) ** 2) / 2) for a, axis in zip(at, axes, strict=True)]
+            place = np.ix_(*(np.clip(a, 0, n - 1) for a, n in zip(at, alpha.shape, strict=True)))
+            weight = np.outer(*near).astype(np.float32) * np.exp(-((small[place] - luma) ** 2) / (2 * sigma**2))
+            total, weights = total + weight * alpha[place], weights + weight
+    return crisp(total / weights, GAIN)
+
+
+EDGES: dict[str, Edge] = {
+    "bilinear": bilinear,
+    "joint bilateral": joint_bilateral,
+    "guided by luma, radius 2 (as before)": of_luma(),
+    "... radius 1": of_luma(1),
+    "... radius 4": of_luma(4),
+    "... epsilon 0.001": of_luma(epsilon=1e-3),
+    "... weighted": of_luma(weigh="weighted"),
+    "... gradient-domain": of_luma(weigh="gradient-domain"),
+    "... alpha sharpened before": of_luma(sharp=SHARP),
+    "... at two scales": two_scales,
+    "guided by luma and chroma, radius 2": of_colour(2, 1, 1.0),
+    "... chroma 6 times": of_colour(2, 1, 6.0),
+    "... chroma 6 times, radius 4": of_colour(4, 1, 6.0),
+    "... weighed by how sure the network is": of_colour(4, 1, 6.0, trust=True),
+    "... in cells of 2x2, radius 2": of_colour(RADIUS, REDUCE, 6.0),
+    "... slopes averaged over radius 1": of_colour(RADIUS, REDUCE, 6.0, again=1),
+    "... and alpha sharpened before": of_colour(RADIUS, REDUCE, 6.0, sharp=SHARP, again=1),
+    "the same, built in": built_in,
+}
+
+
+# --- time ------------------------------------------------------------------------------------------
+
+
+def as_it_is(seen: list[Seen]) -> Iterator[F32]:
+    yield from (alpha for alpha, _ in seen)
+
+
+def by_alpha(still: float, per_change: float) -> Rule:
+    """A moving average, whose part of the new alpha grows with its change."""
+
+    def rule(seen: list[Seen]) -> Iterator[F32]:
+        out = seen[0][0]
+        for alpha, _ in seen:
+            way = alpha - out
+            out = out + way * np.minimum(still + per_change * np.abs(way), 1)
+            yield out
+
+    return rule
+
+
+def by_luma(seen: list[Seen]) -> Iterator[F32]:
+    """What is built in: `Temporal`."""
+    out, before = seen[0]
+    moved = np.ones_like(out)
+    for alpha, luma in seen:
+        out, moved = kernels.temporal(alpha, luma, out, before, moved)
+        before = luma
+        yield out
+
+
+def warped(seen: list[Seen]) -> Iterator[F32]:
+    """The alpha before, moved along with the optical flow (DIS, Kroeger et al. 2016), averaged where that fits."""
+    flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    out, before = seen[0]
+    rows, columns = np.mgrid[: out.shape[0], : out.shape[1]].astype(np.float32)
+    for alpha, luma in seen:
+        way = flow.calc(luma.astype(np.uint8), before.astype(np.uint8), None)  # type: ignore[call-overload]
+        maps = columns + way[..., 0], rows + way[..., 1]
+        out, fitted = (cv2.remap(v, *maps, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE) for v in (out, before))
+        wrong = cv2.dilate(np.abs(fitted - luma), np.ones((3, 3))) / 12
+        out = out + (alpha - out) * np.minimum(0.3 + wrong + np.abs(alpha - out) ** 2, 1).astype(np.float32)
+        before = luma
+        yield out
+
+
+def looking_ahead(seen: list[Seen]) -> Iterator[F32]:
+    """The median of the alphas before, now and after, then `Temporal`."""
+    alphas = [alpha for alpha, _ in seen]
+    triples = zip([alphas[0], *alphas], alphas, [*alphas[1:], alphas[-1]], strict=False)
+    medians = [np.median(np.stack(three), axis=0).astype(np.float32) for three in triples]
+    return by_luma([(median, luma) for median, (_, luma) in zip(medians, seen, strict=True)])
+
+
+RULES: dict[str, Rule] = {
+    "not steadied": as_it_is,
+    "by the change of alpha (as before)": by_alpha(0.4, 2.0),
+    "a moving average of 0.4": by_alpha(0.4, 0.0),
+    "the alpha before, warped": warped,
+    "by the change of the small picture: built in": by_luma,
+    "... with a look ahead": looking_ahead,
+}
+
+
+def score_edges(clips: list[Any], network: Any) -> list[str]:
+    scores: dict[str, list[tuple[float, ...]]] = {name: [] for name in EDGES}
+    for clip in clips:
+        state = None
+        for index, (frame, truth) in enumerate(clip.read(10**6)):
+            matte, state = network.segment(frame, state)
+            if index % STEP != 3:
+                continue
+            near = NEAR_PX / float(np.hypot(*truth.shape))
+            for name, edge in EDGES.items():
+                alpha = edge(matte.alpha, frame)
+                found = metrics.boundary_f(alpha, truth), metrics.boundary_f(alpha, truth, near)
+                scores[name].append((*found, 1e3 * metrics.mad(alpha, truth), 1e-3 * metrics.grad(alpha, truth)))
+    means = {name: np.mean(values, axis=0) for name, values in scores.items()}
+    return [f"| {name} | {m[0]:.3f} | {m[1]:.3f} | {m[2]:.1f} | {m[3]:.1f} |" for name, m in means.items()]
+
+
+def score_rules(clips: list[Any], films: list[str], network: Any) -> list[str]:
+    scores: dict[str, list[tuple[float, ...]]] = {name: [] for name in RULES}
+    real: dict[str, list[float]] = {name: [] for name in RULES}
+    for source in [*clips, *films]:
+        frames = list(_frames(source))
+        seen, state = [], None
+        for frame, _ in frames:
+            matte, state = network.segment(frame, state)
+            seen.append((matte.alpha.copy(), frame.small_luma(matte.size)))
+        for name, rule in RULES.items():
+            alphas = (
+                built_in(np.ascontiguousarray(a, np.float32), f) for a, (f, _) in zip(rule(seen), frames, strict=True)
+            )
+            flickers, others = _over_time(frames, alphas)
+            real[name].append(flickers) if isinstance(source, str) else scores[name].append((flickers, *others))
+    rows = []
+    for name, values in scores.items():
+        m, film = np.mean(values, axis=0), float(np.mean(real[name])) if films else float("nan")
+        rows.append(f"| {name} | {m[1]:.2f} | {m[0]:.2f} | {film:.2f} | {m[2]:.2f} | {m[3]:.1f} |")
+    return rows
+
+
+def _frames(source: Any) -> Iterator[tuple[Frame, F32 | None]]:
+    if isinstance(source, str):
+        with open_source(source) as film:
+            yield from ((frame, None) for frame in film)
+    else:
+        yield from source.read(10**6)
+
+
+def _over_time(frames: list[tuple[Frame, F32 | None]], alphas: Iterator[F32]) -> tuple[float, tuple[float, ...]]:
+    """Flicker, and with a truth dtSSD, trailing and MAD, as they are shown."""
+    changes, still, left, edge, before, seen = 0.0, 0, 0.0, 0, None, None
+    dtssd, mad = [], []
+    for (frame, truth), alpha in zip(frames, alphas, strict=True):
+        if truth is not None:
+            seen = metrics.uncovered(truth, seen)
+            excess, length = metrics.trailing(alpha, truth, seen)
+            left, edge = left + excess, edge + length
+            mad.append(1e3 * metrics.mad(alpha, truth))
+        if before is not None:
+            change, count = metrics.flicker(alpha, before[1], metrics.still(frame.luma(), before[0].luma()))
+            changes, still = changes + change, still + count
+            if truth is not None:
+                dtssd.append(1e2 * metrics.dtssd(alpha, before[1], truth, before[2]))
+        before = frame, alpha, truth
+    flicker = 1e3 * changes / max(still, 1)
+    return flicker, (float(np.mean(dtssd)), left / max(edge, 1), float(np.mean(mad))) if mad else ()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Compare ways of refining a matte.")
+    parser.add_argument("--people", required=True, help="folder with images/ and masks/")
+    parser.add_argument("--rooms", required=True, help="folder of backgrounds")
+    parser.add_argument(
+        "--clip", action="append", default=[], help="a real clip, for flicker alone; may be given again"
+    )
+    parser.add_argument("--limit", type=int, default=6, help="so many moving clips")
+    options = parser.parse_args()
+    clips = list(motion.create(f"{options.people},{options.rooms}", options.limit))
+    for tag in ("base", "fast"):
+        network = livematte.create(tag, threads=1)
+        print(f"\n`livematte:{tag}`\n\n| edges | F | F within {NEAR_PX} px | MAD | Grad |\n|---|---|---|---|---|")
+        print("\n".join(score_edges(clips, network)))
+        print("\n| time | dtSSD | flicker | flicker, real | trailing | MAD |\n|---|---|---|---|---|---|")
+        print("\n".join(score_rules(clips, options.clip, network)), flush=True)
+        network.close()
+
+
+if __name__ == "__main__":
+    main()
