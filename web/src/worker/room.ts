@@ -47,9 +47,9 @@ export class Room {
     const planes = kernels.planes(planeSizes(full, 1));
     kernels.lm.lm_rgba_to_planes(rgba, 4 * full.width, full.width, full.height, RGBA_ORDER, RGB, 0, ...(planes.at as [number, number, number]));
     const count = COLOURS * width * height;
-    const [out, luma] = [kernels.take(4 * count), kernels.take(4 * width * height)];
+    const [out, small] = [kernels.take(4 * count), kernels.take(4 * count)];
     const scratch = kernels.take(kernels.lm.lm_scratch_bytes(Math.max(full.width, 2 * width), Math.max(full.height, 2 * height)));
-    kernels.lm.lm_downscale_rgb(planes.read, RGB, 0, out, width, height, 0, luma, scratch);
+    kernels.lm.lm_downscale_rgb(planes.read, RGB, 0, out, width, height, 0, small, scratch);
     return kernels.floats(out, count).slice();
   }
 }
