@@ -63,6 +63,13 @@
     if (r->same) return above;                                                                          \
     MIX(above, below, part, r->w, r->mixed);                                                            \
     return r->mixed;                                                                                    \
+  }                                                                                                     \
+                                                                                                        \
+  /* n samples of row y of the picture, from x on. */                                                   \
+  static inline void NAME##_part(NAME *r, i32 y, i32 x, i32 n, T *out) {                                \
+    const T *above, *below;                                                                             \
+    i32 part = NAME##_around(r, y, &above, &below);                                                     \
+    MIX(above + x, below + x, part, n, out);                                                            \
   }
 
 static inline u16v lm_mixed(const u8 *a, const u8 *b, u16 t, i32 n) {

@@ -670,6 +670,9 @@ def _disc_mean(plane: F32, halves: list[int]) -> F32:
     return total.astype(f32) * (f32(1) / f32(area))
 
 
+UNSEEN = 128
+
+
 def foreground(planes: Planes, format: PixelFormat, alpha: U8, reduce: int, sigma: float) -> Planes:
     room, _ = _blurred(_cell_sums(planes, format, alpha, False, reduce), reduce, sigma)
     person, anybody = _blurred(_cell_sums(planes, format, alpha, True, reduce), reduce, sigma)
@@ -681,7 +684,7 @@ def foreground(planes: Planes, format: PixelFormat, alpha: U8, reduce: int, sigm
         a = _plane_alpha(alpha, mixed).astype(np.int32)
         expected = _div255(f * a + b * (255 - a))
         detail = ((mixed.astype(np.int32) - expected) * a * 257 + 32768) >> 16
-        out.append(np.clip(f + detail, 0, 255).astype(np.uint8))
+        out.append(np.where(a > 0, np.clip(f + detail, 0, 255), UNSEEN).astype(np.uint8))
     return tuple(out)
 
 

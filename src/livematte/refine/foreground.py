@@ -11,7 +11,7 @@ from livematte._stages import State
 
 
 class Foreground:
-    """Estimates the colour of the person where 0 < alpha < 1, and extends it beyond.
+    """Estimates the colour of the person where 0 < alpha < 1; where alpha is 0 it is grey.
 
     Source: Forte 2021, "Approximate Fast Foreground Colour Estimation";
     docs/spec/kernels.md, "foreground".
