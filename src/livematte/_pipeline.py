@@ -9,15 +9,17 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import AbstractContextManager, closing, suppress
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any
 
+import numpy as np
+
 from livematte._composite import composite
 from livematte._errors import InferenceError, SinkError
-from livematte._frame import Frame
+from livematte._frame import F32, Frame
 from livematte._matte import Matte
 from livematte._stages import Effect, Refiner, Segmenter, Sink, Source, State
 from livematte._stats import Stats
@@ -36,6 +38,7 @@ class Stages:
     Args:
         memory: whether segmenter and refiners are told of the frame before; without, every frame stands alone.
         framing: show the part of the output in which the people are, at its size.
+        lookahead: in `run`, let the next frame have a say in the matte: pictures come one frame later.
     """
 
     segmenter: Segmenter
@@ -43,6 +46,7 @@ class Stages:
     effect: Effect
     memory: bool = True
     framing: bool = False
+    lookahead: bool = False
 
 
 @dataclass(slots=True)
@@ -57,8 +61,8 @@ class StreamState:
     failures: int = 0
 
 
-def estimate(stages: Stages, frame: Frame, state: StreamState, stats: Stats) -> Matte:
-    """The refined matte of `frame`; `state` moves on.
+def segment(stages: Stages, frame: Frame, state: StreamState, stats: Stats) -> Matte:
+    """The network's own matte of `frame`; `state` moves on.
 
     Raises:
         InferenceError: the network gave none.
@@ -66,6 +70,11 @@ def estimate(stages: Stages, frame: Frame, state: StreamState, stats: Stats) -> 
     with stats.stage("segment"):
         matte, kept = stages.segmenter.segment(frame, state.segmenter)
         state.segmenter = kept if stages.memory else None
+    return matte
+
+
+def refine(stages: Stages, frame: Frame, matte: Matte, state: StreamState, stats: Stats) -> Matte:
+    """What the refiners make of the network's matte; `state` moves on."""
     with stats.stage("refine"):
         state.refiners = state.refiners or [None] * len(stages.refiners)
         for index, refiner in enumerate(stages.refiners):
@@ -74,14 +83,34 @@ def estimate(stages: Stages, frame: Frame, state: StreamState, stats: Stats) -> 
     return matte
 
 
-def render(stages: Stages, frame: Frame, state: StreamState, stats: Stats, max_failures: int = MAX_FAILURES) -> Frame:
+def estimate(stages: Stages, frame: Frame, state: StreamState, stats: Stats) -> Matte:
+    """The refined matte of `frame`; `state` moves on.
+
+    Raises:
+        InferenceError: the network gave none.
+    """
+    return refine(stages, frame, segment(stages, frame, state, stats), state, stats)
+
+
+Find = Callable[[Stages, Frame, StreamState, Stats], Matte]
+"""Finds the refined matte of a frame, as `estimate` does, or raises InferenceError."""
+
+
+def render(
+    stages: Stages,
+    frame: Frame,
+    state: StreamState,
+    stats: Stats,
+    max_failures: int = MAX_FAILURES,
+    find: Find = estimate,
+) -> Frame:
     """The output picture of `frame`; `state` moves on.
 
     Raises:
         InferenceError: `max_failures` frames in a row had to be covered.
     """
     try:
-        matte = estimate(stages, frame, state, stats)
+        matte = find(stages, frame, state, stats)
         state.failures = 0
     except InferenceError:
         stats.covered += 1
@@ -132,13 +161,57 @@ def run(
     stats = stats or Stats()
     state = StreamState()
     with source, behind(sink) as out, closing((frames or every)(source, stats)) as feed:
-        for frame in feed:
-            picture = render(stages, frame, state, stats, max_failures)
+        for frame, find in looking_ahead(stages, feed, state, stats) if stages.lookahead else at_once(feed):
+            picture = render(stages, frame, state, stats, max_failures, find)
             with stats.stage("write"):
                 out.write(picture)
             stats.frames += 1
             progress(stats)
     return stats
+
+
+def at_once(feed: Iterable[Frame]) -> Iterator[tuple[Frame, Find]]:
+    """Frames with what finds the matte of each: nothing but the frame itself and those before."""
+    for frame in feed:
+        yield frame, estimate
+
+
+def looking_ahead(
+    stages: Stages, feed: Iterable[Frame], state: StreamState, stats: Stats
+) -> Iterator[tuple[Frame, Find]]:
+    """Frames, each once the next is here, with what finds the matte of each: three frames vote.
+
+    What the network says of one frame alone, and neither of the one before nor of the one after, is overruled. A
+    frame for which it gave no matte has none, whatever its neighbours have.
+    """
+    before: F32 | None = None
+    waiting: tuple[Frame, Matte | InferenceError] | None = None
+    for frame in feed:
+        try:
+            found: Matte | InferenceError = segment(stages, frame, state, stats)
+        except InferenceError as exc:  # raised again where this frame is rendered
+            found, state.segmenter = exc, None
+        if waiting is not None:
+            yield waiting[0], _voted(waiting[1], before, found)
+            before = waiting[1].alpha if isinstance(waiting[1], Matte) else None
+        waiting = frame, found
+    if waiting is not None:
+        yield waiting[0], _voted(waiting[1], before, None)
+
+
+def _voted(found: Matte | InferenceError, before: F32 | None, after: Matte | InferenceError | None) -> Find:
+    """The median of the alphas before, now and after, refined; the one now where a neighbour is missing."""
+
+    def find(stages: Stages, frame: Frame, state: StreamState, stats: Stats) -> Matte:
+        if isinstance(found, InferenceError):
+            raise found
+        alpha = found.alpha
+        if before is not None and isinstance(after, Matte) and before.shape == alpha.shape == after.alpha.shape:
+            low, high = np.minimum(before, after.alpha), np.maximum(before, after.alpha)
+            alpha = np.clip(alpha, low, high)
+        return refine(stages, frame, found.with_alpha(alpha), state, stats)
+
+    return find
 
 
 class _Stopped(Exception):

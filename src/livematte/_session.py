@@ -31,8 +31,14 @@ def build_stages(
     refine: bool = True,
     room: str | Path | U8 | None = None,
     framing: bool = False,
+    lookahead: bool = False,
 ) -> Stages:
-    """The stages of a stream from names and options; see `Session`."""
+    """The stages of a stream from names and options; see `Session`.
+
+    `lookahead` is for `run()`: each matte waits for that of the next frame, which needs frames that follow one another.
+    """
+    if lookahead and not temporal:
+        raise OptionError("lookahead steadies frames that follow one another: it needs a video and temporal=True")
     if threads is not None and not 1 <= threads <= 256:
         raise OptionError(f"threads must be from 1 to 256, got {threads}")
     painter: Effect = _registry.create("effects", effect) if isinstance(effect, str) else effect or Blur()
@@ -42,7 +48,7 @@ def build_stages(
         if isinstance(model, str)
         else model
     )
-    return Stages(segmenter, refiners, painter, temporal, framing)
+    return Stages(segmenter, refiners, painter, temporal, framing, lookahead)
 
 
 def build_refiners(

@@ -254,6 +254,7 @@ def test_a_room_of_another_shape(out: Path, tmp_path: Path) -> None:
     [
         (["--strength", "7"], ["strength", "7", "0.1 to 1"]),
         (["--strength", "nan"], ["strength", "nan"]),
+        (["--lookahead", "--no-temporal"], ["lookahead", "temporal"]),
         (["--zone", "0,0 1,1"], ["zone", "3 to 64 points", "got 2"]),
         (["--zone", "0,0 1,0 1,1.5"], ["zone", "from 0 to 1", "1,1.5"]),
         (["--softness", "-1"], ["softness", "-1"]),

@@ -102,8 +102,8 @@ class Recording:
         self.frames.append(frame)
 
 
-def stages(segmenter: Any, effect: Any) -> Stages:
-    return Stages(segmenter, build_refiners(effect, temporal=True, refine=True), effect)
+def stages(segmenter: Any, effect: Any, lookahead: bool = False) -> Stages:
+    return Stages(segmenter, build_refiners(effect, temporal=True, refine=True), effect, lookahead=lookahead)
 
 
 def beach() -> Image:
@@ -137,9 +137,10 @@ def test_the_marker_is_found_where_it_is_shown() -> None:
 
 @pytest.mark.parametrize("effect", EFFECTS)
 @pytest.mark.parametrize("index", range(FRAMES))
-def test_a_frame_without_a_matte_is_covered(effect: str, index: int) -> None:
+@pytest.mark.parametrize("lookahead", [False, True], ids=["at once", "look-ahead"])
+def test_a_frame_without_a_matte_is_covered(effect: str, index: int, lookahead: bool) -> None:
     source, sink = Synthetic(SIZE, frames=FRAMES), Recording()
-    stats = run(source, stages(Truth(source, (index,)), EFFECTS[effect]()), sink)
+    stats = run(source, stages(Truth(source, (index,)), EFFECTS[effect](), lookahead), sink)
     assert [frame.pts for frame in sink.frames] == list(range(FRAMES))
     assert (stats.frames, stats.covered) == (FRAMES, 1)
     assert sink.left_by is None

@@ -82,7 +82,7 @@ def test_pull_of_packaged_weights_only_checks_them(run: Run) -> None:
 def test_verify_passes_over_what_is_not_here(run: Run) -> None:
     code, out, _ = run("models", "verify")
     assert code == 0
-    assert out.count("  ok\n") == 15  # every file of the package
+    assert out.count("  ok\n") == 18  # every file of the package
     assert "selfie_segmentation.tflite  not here" in out
 
 

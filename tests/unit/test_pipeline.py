@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from livematte import Color, Frame, InferenceError, Matte, Size, SourceError, every, latest, run
+from livematte import Color, Frame, InferenceError, Matte, Size, SourceError, Transparent, every, latest, run
 from livematte._clock import ManualClock
 from livematte._pipeline import DEPTH, Stages, StreamState, behind, render
 from livematte._stats import WINDOW, Stats
@@ -178,6 +178,55 @@ def test_too_many_failures_in_a_row_end_the_stream_but_not_failures_apart() -> N
     sink = Sink()
     with pytest.raises(InferenceError):
         run(Synthetic(SIZE, frames=6), stages(together), sink, max_failures=3)
+    assert len(sink.frames) == 3
+
+
+class Scripted(Nobody):
+    """A segmenter that gives one alpha for the whole of each frame."""
+
+    def __init__(self, alphas: tuple[float, ...], fail_at: tuple[int, ...] = ()) -> None:
+        super().__init__(fail_at)
+        self._alphas = alphas
+
+    def segment(self, frame: Frame, state: Any) -> tuple[Matte, Any]:
+        _, state = super().segment(frame, state)
+        return Matte(np.full((9, 16), self._alphas[frame.pts], np.float32), frame.pts), state
+
+
+@pytest.mark.parametrize(
+    ("alphas", "shown"),
+    [
+        pytest.param((0, 0, 1, 0, 0), (0, 0, 0, 0, 0), id="seen once"),
+        pytest.param((1, 1, 0, 1, 1), (1, 1, 1, 1, 1), id="lost once"),
+        pytest.param((0, 0, 1, 1, 1), (0, 0, 1, 1, 1), id="comes"),
+        pytest.param((1, 1, 0, 0, 0), (1, 1, 0, 0, 0), id="goes"),
+        pytest.param((1, 0, 0, 0, 1), (1, 0, 0, 0, 1), id="the first and the last stand alone"),
+        pytest.param((0.2, 0.4, 1, 0.8, 0), (0.2, 0.4, 0.8, 0.8, 0), id="the median"),
+    ],
+)
+def test_three_frames_vote_where_there_is_a_look_ahead(alphas: tuple[float, ...], shown: tuple[float, ...]) -> None:
+    sink = Sink()
+    transparent = Stages(Scripted(alphas), (Upsample(),), Transparent(), lookahead=True)
+    stats = run(Synthetic(SIZE, frames=5), transparent, sink)
+    assert (stats.frames, stats.covered) == (5, 0)
+    assert [frame.pts for frame in sink.frames] == list(range(5))
+    found = [frame.alpha for frame in sink.frames]
+    assert [(np.ptp(alpha), alpha[0, 0]) for alpha in found] == [(0, round(255 * value)) for value in shown]
+
+
+def test_a_frame_without_a_matte_has_none_from_its_neighbours_and_gives_none() -> None:
+    sink, segmenter = Sink(), Scripted((1, 1, 1, 0, 1, 1), fail_at=(2,))
+    stats = run(Synthetic(SIZE, frames=6), Stages(segmenter, (Upsample(),), Transparent(), lookahead=True), sink)
+    assert (stats.frames, stats.covered) == (6, 1)
+    assert [int(frame.alpha[0, 0]) for frame in sink.frames] == [255, 255, 0, 0, 255, 255]
+    assert segmenter.states[3] is None  # the model begins anew after a failure
+
+
+def test_failures_end_a_stream_with_a_look_ahead_as_well() -> None:
+    sink = Sink()
+    ahead = Stages(Nobody(fail_at=(1, 2, 3)), (Upsample(),), Color("green"), lookahead=True)
+    with pytest.raises(InferenceError):
+        run(Synthetic(SIZE, frames=6), ahead, sink, max_failures=3)
     assert len(sink.frames) == 3
 
 

@@ -61,6 +61,7 @@ def process(job: Job, command: str, effect: Effect, *, alpha_only: bool = False,
                 refine=job.refine,
                 room=job.room,
                 framing=framing,
+                lookahead=job.lookahead,
             )
         stats = Stats()
         # A short clip in which no frame at all has a matte must fail too.

@@ -29,6 +29,9 @@ class Job:
             "--temporal/--no-temporal", help="Steady the matte over time.  [default: for video, not pictures]"
         ),
     ] = None
+    lookahead: Annotated[
+        bool, typer.Option("--lookahead", help="Let the next frame have a say in the matte: steadier, for video.")
+    ] = False
     refine: Annotated[bool, typer.Option("--refine/--no-refine", help="Follow the picture's edges.")] = True
     room: Annotated[
         str | None,
