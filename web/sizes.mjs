@@ -10,7 +10,7 @@ const DOC = new URL("../docs/browser.md", import.meta.url);
 const FILES = [
   ["index.js", "the SDK", 8_000],
   ["assets/livematte.worker.js", "the worker", 30_000],
-  ["assets/livematte.wasm", "the kernels", 105_000],
+  ["assets/livematte.wasm", "the kernels", 125_000],
   ["assets/litert/litert_wasm_internal.js", "the engine's loader", 75_000],
   ["assets/litert/litert_wasm_internal.wasm", "the engine", 3_000_000],
   ["assets/models/livematte-fast-256x144.tflite", "the network, for wide pictures", 500_000],

@@ -51,11 +51,9 @@ export interface Engine {
 
 /**
  * Load the engine: once in a worker.
- * @param first the network that will be asked for first: its weights come while the engine compiles.
  * @throws LivematteError "engine".
  */
-export async function openEngine(assetBase: string, wanted: EngineName | "auto", first: ModelName): Promise<Engine> {
-  const early = fetchWeights(MODELS[first], usual(MODELS[first]), assetBase).catch(() => null); // load() asks again, and says why
+export async function openEngine(assetBase: string, wanted: EngineName | "auto"): Promise<Engine> {
   const [accelerator, why] = await choose(wanted);
   try {
     // its WebAssembly is looked for beside the worker's script unless it is told otherwise; its log is not ours
@@ -68,7 +66,7 @@ export async function openEngine(assetBase: string, wanted: EngineName | "auto",
   } catch (thrown) {
     throw asError(thrown, "engine", `the engine did not load from ${assetBase}litert/, copy the folder dist/assets there`);
   }
-  return { name: accelerator, why, load: async (model) => loadNetwork(MODELS[model], assetBase, accelerator, model === first ? await early : null) };
+  return { name: accelerator, why, load: async (model) => loadNetwork(MODELS[model], assetBase, accelerator) };
 }
 
 async function choose(wanted: EngineName | "auto"): Promise<[EngineName, string]> {
@@ -87,16 +85,11 @@ async function choose(wanted: EngineName | "auto"): Promise<[EngineName, string]
   return software ? ["wasm", `the WebGPU adapter is software: ${software}`] : ["webgpu", `WebGPU adapter ${adapter.info.vendor} ${adapter.info.architecture}`];
 }
 
-/** The graph that takes every picture, only stretched. */
-function usual(spec: ModelSpec): Graph {
-  return spec.graphs[0] as Graph;
-}
-
-async function loadNetwork(spec: ModelSpec, assetBase: string, accelerator: EngineName, early: Uint8Array | null): Promise<Network> {
-  const load = async (graph: Graph): Promise<Segmenter> => compile(await fetchWeights(spec, graph, assetBase), spec, graph, accelerator);
-  const first = usual(spec);
-  const always = await (early ? compile(early, spec, first, accelerator) : load(first));
-  const loaded = new Map([[first, always]]);
+async function loadNetwork(spec: ModelSpec, assetBase: string, accelerator: EngineName): Promise<Network> {
+  const load = (graph: Graph): Promise<Segmenter> => loadSegmenter(spec, graph, assetBase, accelerator);
+  const first = spec.graphs[0] as Graph;
+  const usual = await load(first); // takes every picture, only stretched
+  const loaded = new Map([[first, usual]]);
   const asked = new Map([[first, Promise.resolve()]]);
   let open = true;
   const keep = (graph: Graph, segmenter: Segmenter): void => void (open ? loaded.set(graph, segmenter) : segmenter.close());
@@ -113,7 +106,7 @@ async function loadNetwork(spec: ModelSpec, assetBase: string, accelerator: Engi
     name: spec.name,
     hasLarge: spec.large !== undefined,
     at(frame, large) {
-      const own = have(nearest(spec.graphs, frame), always);
+      const own = have(nearest(spec.graphs, frame), usual);
       return large && spec.large ? have(nearest(spec.large, frame), own) : own;
     },
     settled: (frame) => ask(nearest(spec.graphs, frame)),
@@ -124,7 +117,8 @@ async function loadNetwork(spec: ModelSpec, assetBase: string, accelerator: Engi
   };
 }
 
-async function compile(weights: Uint8Array, spec: ModelSpec, graph: Graph, accelerator: EngineName): Promise<Segmenter> {
+async function loadSegmenter(spec: ModelSpec, graph: Graph, assetBase: string, accelerator: EngineName): Promise<Segmenter> {
+  const weights = await fetchWeights(spec, graph, assetBase);
   let model: CompiledModel | null;
   try {
     model = await loadAndCompile(weights, { accelerator });

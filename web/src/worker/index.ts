@@ -20,6 +20,7 @@ type Opening = Extract<ToWorker, { type: "open" }>;
 
 /** One Background's side in the worker. */
 class Host {
+  private engine: Promise<Engine> | null = null;
   private stream: Stream | null = null;
   private size: Stats["size"] = null;
   private failures = 0;
@@ -30,7 +31,6 @@ class Host {
     private readonly options: Opening,
     readonly pipeline: Pipeline,
     private model: ModelName,
-    private engine: Promise<Engine> | null,
   ) {
     setInterval(() => tell({ type: "stats", stats: this.stats() }), STATS_EVERY_MS);
   }
@@ -39,8 +39,6 @@ class Host {
 
   static async open(options: Opening): Promise<Host> {
     const opened_ms = performance.now();
-    const engine = openEngine(options.assetBase, options.engine, options.model); // beside the kernels: both compile for a while
-    engine.catch(() => undefined); // setModel() says it
     const module = await Kernels.compile(options.assetBase);
     const [full, small] = await Promise.all([Kernels.open(module), Kernels.open(module)]);
     const { renderer, why } = await chooseRenderer(options.renderer, () => new CpuRenderer(full), () => Kernels.open(module));
@@ -52,7 +50,7 @@ class Host {
       error: tellError,
     };
     const pipeline = new Pipeline(stages, new SmallKernels(small), told, opened_ms, { governor: options.governor, fps: DEFAULT_FPS, framing: options.framing });
-    const host = new Host(options, pipeline, options.model, engine);
+    const host = new Host(options, pipeline, options.model);
     host.rendererWhy = why;
     host.fallback = async () => new CpuRenderer(await Kernels.open(module));
     host.setEffect(effect);
@@ -62,11 +60,12 @@ class Host {
 
   /** Load a network and put it in place of the one before, which runs until then and stays if this fails. */
   async setModel(model: ModelName): Promise<void> {
-    this.engine ??= openEngine(this.options.assetBase, this.options.engine, model);
-    const engine = (this.engineFound = await this.engine.catch((thrown: unknown) => {
+    // not while anything else is fetched: its script is loaded synchronously, and Chromium then now and then forgets a fetch for ever
+    this.engine ??= openEngine(this.options.assetBase, this.options.engine).catch((thrown: unknown) => {
       this.engine = null; // the next call tries again
       throw thrown;
-    }));
+    });
+    const engine = (this.engineFound = await this.engine);
     this.pipeline.exchange(await engine.load(model));
     this.model = model;
   }
