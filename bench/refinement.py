@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from livematte import Frame, Size, kernels
+from livematte._pipeline import vote
 from livematte.evaluation import metrics, motion
 from livematte.models import livematte
 from livematte.refine.guided import EPSILON, RADIUS, REDUCE, follow
@@ -210,11 +211,10 @@ def warped(seen: list[Seen]) -> Iterator[F32]:
 
 
 def looking_ahead(seen: list[Seen]) -> Iterator[F32]:
-    """The median of the alphas before, now and after, then `Temporal`."""
+    """The vote of the alphas before, now and after, then `Temporal`."""
     alphas = [alpha for alpha, _ in seen]
     triples = zip([alphas[0], *alphas], alphas, [*alphas[1:], alphas[-1]], strict=False)
-    medians = [np.median(np.stack(three), axis=0).astype(np.float32) for three in triples]
-    return by_luma([(median, luma) for median, (_, luma) in zip(medians, seen, strict=True)])
+    return by_luma([(vote(*three), luma) for three, (_, luma) in zip(triples, seen, strict=True)])
 
 
 RULES: dict[str, Rule] = {

@@ -30,6 +30,9 @@ MAX_FAILURES = 30
 DEPTH = 4
 """Frames that wait between two threads: enough to even out B-frames, 6 MB at 720p."""
 
+SURELY_ROOM = 0.05
+"""Alpha up to which the network is sure that there is nobody, whatever other frames say."""
+
 
 @dataclass(frozen=True, slots=True)
 class Stages:
@@ -199,16 +202,23 @@ def looking_ahead(
         yield waiting[0], _voted(waiting[1], before, None)
 
 
+def vote(before: F32, alpha: F32, after: F32) -> F32:
+    """The median of three alphas; but nobody is added where the network is sure of the room, as in a single frame of
+    another scene."""
+    least = np.where(alpha > SURELY_ROOM, np.minimum(before, after), np.float32(0))
+    voted: F32 = np.clip(alpha, least, np.maximum(before, after))
+    return voted
+
+
 def _voted(found: Matte | InferenceError, before: F32 | None, after: Matte | InferenceError | None) -> Find:
-    """The median of the alphas before, now and after, refined; the one now where a neighbour is missing."""
+    """What the alphas before, now and after agree on, refined; the one now where a neighbour is missing."""
 
     def find(stages: Stages, frame: Frame, state: StreamState, stats: Stats) -> Matte:
         if isinstance(found, InferenceError):
             raise found
         alpha = found.alpha
         if before is not None and isinstance(after, Matte) and before.shape == alpha.shape == after.alpha.shape:
-            low, high = np.minimum(before, after.alpha), np.maximum(before, after.alpha)
-            alpha = np.clip(alpha, low, high)
+            alpha = vote(before, alpha, after.alpha)
         return refine(stages, frame, found.with_alpha(alpha), state, stats)
 
     return find

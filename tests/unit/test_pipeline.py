@@ -197,7 +197,8 @@ class Scripted(Nobody):
     ("alphas", "shown"),
     [
         pytest.param((0, 0, 1, 0, 0), (0, 0, 0, 0, 0), id="seen once"),
-        pytest.param((1, 1, 0, 1, 1), (1, 1, 1, 1, 1), id="lost once"),
+        pytest.param((1, 1, 0.2, 1, 1), (1, 1, 1, 1, 1), id="unsure once"),
+        pytest.param((1, 1, 0, 1, 1), (1, 1, 0, 1, 1), id="surely nobody once, as in a frame of another scene"),
         pytest.param((0, 0, 1, 1, 1), (0, 0, 1, 1, 1), id="comes"),
         pytest.param((1, 1, 0, 0, 0), (1, 1, 0, 0, 0), id="goes"),
         pytest.param((1, 0, 0, 0, 1), (1, 0, 0, 0, 1), id="the first and the last stand alone"),

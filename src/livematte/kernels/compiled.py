@@ -308,22 +308,18 @@ def crop(plane: U8, left: int, top: int, side: int) -> U8:
 
 
 def blur_plate(planes: Planes, format: PixelFormat, alpha: U8, reduce: int, sigma: float) -> Planes:
-    height, width = alpha.shape
-    cells = (-(-height // reduce), -(-width // reduce))
-    out: Planes = tuple(_pool.empty(cells, np.uint8) for _ in range(3))  # type: ignore[assignment]
-    _lib.lm_blur_plate(
-        _planes(planes), LAYOUTS[format], _address(alpha), reduce, sigma, _outs(out), _work(width, height)
-    )
-    return out
+    return _plate(_lib.lm_blur_plate, planes, format, alpha, reduce, sigma)
 
 
 def bokeh_plate(planes: Planes, format: PixelFormat, alpha: U8, reduce: int, radius: float) -> Planes:
+    return _plate(_lib.lm_bokeh_plate, planes, format, alpha, reduce, radius)
+
+
+def _plate(kernel: Any, planes: Planes, format: PixelFormat, alpha: U8, reduce: int, width_cells: float) -> Planes:
     height, width = alpha.shape
     cells = (-(-height // reduce), -(-width // reduce))
     out: Planes = tuple(_pool.empty(cells, np.uint8) for _ in range(3))  # type: ignore[assignment]
-    _lib.lm_bokeh_plate(
-        _planes(planes), LAYOUTS[format], _address(alpha), reduce, radius, _outs(out), _work(width, height)
-    )
+    kernel(_planes(planes), LAYOUTS[format], _address(alpha), reduce, width_cells, _outs(out), _work(width, height))
     return out
 
 
