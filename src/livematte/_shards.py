@@ -70,7 +70,7 @@ def read(path: Path, source: str) -> tuple[Group, ...]:
         raise WeightsError(f"cannot read {path}: {exc.strerror or exc}") from exc
     except (ValueError, KeyError, TypeError, RecursionError) as exc:
         raise WeightsError(f"{source} is no TensorFlow.js model.json with a weightsManifest: {exc!r}") from exc
-    names = [name for group in groups for name in group.names]
+    names: list[Any] = [name for group in groups for name in group.names]
     for name in names:
         if not isinstance(name, str) or not PLAIN_NAME.fullmatch(name) or name.lower().endswith(OUR_SUFFIXES):
             raise WeightsError(f"{source} names the weights {str(name)[:80]!r}, expected a plain file name beside it")
