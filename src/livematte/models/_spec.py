@@ -58,6 +58,8 @@ def pick(specs: Mapping[str, ModelSpec], family: str, tag: str | None) -> ModelS
     Raises:
         UnknownName: no such tag; the message lists those there are.
     """
+    if not specs:
+        raise UnknownName(f"{family} has no models with names: give it a path, as in {family}:net.onnx")
     if tag is None:
         return next(iter(specs.values()))
     if tag not in specs:
