@@ -88,15 +88,15 @@ class _Layers:
         return layer in self._file
 
     def get(self, layer: str, weight: str, shape: Sequence[int]) -> F32:
-        """`weight` of `layer`, such as `kernel`.
+        """`weight` of `layer`, such as `kernel`; a depthwise one has either name, by Keras's version.
 
         Raises:
             LoadError: it is not there, or has another shape.
         """
-        found: list[Any] = []
+        names, found = {weight, weight.removeprefix("depthwise_")}, []
         if layer in self._file:
             self._file[layer].visititems(
-                lambda name, item: found.append(item) if name.rpartition("/")[2].partition(":")[0] == weight else None
+                lambda path, item: found.append(item) if path.rpartition("/")[2].partition(":")[0] in names else None
             )
         if len(found) != 1:
             raise LoadError(f"{self._source} has no {weight} of the layer {layer}: it is of another network")
