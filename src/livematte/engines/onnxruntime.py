@@ -1,11 +1,11 @@
-"""ONNX Runtime on the CPU; .tflite graphs are converted once and kept in the cache."""
+"""ONNX Runtime on the CPU; TFLite and TensorFlow.js graphs are converted once and kept in the cache."""
 
 from __future__ import annotations
 
 import hashlib
 import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from livematte._frame import F32, Size
 from livematte.engines import (
     DEFAULT_THREADS,
     Tensor,
+    _onnx_pads,
     check_finite,
     check_inputs,
     fixed_shape,
@@ -25,7 +26,8 @@ from livematte.engines import (
 )
 
 READS = (".onnx",)
-CONVERTS = (".tflite",)
+CONVERTS = (".tflite", ".json")
+"""A .json is the model.json of a TensorFlow.js graph model, whatever its name; its weights lie beside it."""
 
 LOG_FATAL = 4
 """ONNX Runtime's highest log level: its errors arrive as exceptions, once."""
@@ -128,22 +130,35 @@ def _one_line(exc: BaseException) -> str:
     return " ".join(str(exc).split())
 
 
-def _load_converted(data: bytes, graph: Path, threads: int) -> OnnxRuntime:
-    """A .tflite graph, converted once for each content and kept in the cache."""
-    from livematte.engines import _tflite_to_onnx
-
-    name = f"{graph.stem}-{hashlib.sha256(data).hexdigest()[:16]}-v{_tflite_to_onnx.VERSION}.onnx"
-    cached = _weights.cache_dir() / "converted" / name
+def _load_converted(graph: Path, data: bytes, threads: int, picture: Size | None) -> OnnxRuntime:
+    """A graph of another format, converted once for each content and kept in the cache."""
+    version, digest, convert = _conversion(graph, data)
+    cached = _weights.cache_dir() / "converted" / f"{graph.stem}-{digest[:16]}-v{version}.onnx"
     try:
-        return OnnxRuntime(cached.read_bytes(), graph, threads)
+        return OnnxRuntime(cached.read_bytes(), graph, threads, picture)
     except (OSError, LoadError):
         pass  # not there yet, or harmed: make it (again)
-    model = _tflite_to_onnx.convert(data, str(graph))
+    model = convert()
     try:
         _write_atomically(cached, model)
     except OSError:
         pass  # a cache that cannot be written only costs the conversion next time
-    return OnnxRuntime(model, graph, threads)
+    return OnnxRuntime(model, graph, threads, picture)
+
+
+def _conversion(graph: Path, data: bytes) -> tuple[int, str, Callable[[], bytes]]:
+    """Version of the conversion, SHA-256 of all that goes into it, and what does it."""
+    if graph.suffix == ".json":
+        from livematte.engines import _tfjs_file, _tfjs_to_onnx
+
+        return _tfjs_to_onnx.VERSION, _tfjs_file.digest(graph), lambda: _tfjs_to_onnx.convert(graph)
+    from livematte.engines import _tflite_to_onnx
+
+    return (
+        _tflite_to_onnx.VERSION,
+        hashlib.sha256(data).hexdigest(),
+        lambda: _tflite_to_onnx.convert(data, str(graph)),
+    )
 
 
 def _write_atomically(path: Path, data: bytes) -> None:
@@ -165,9 +180,9 @@ def create(
 
     Args:
         argument: nothing to choose.
-        graph: an .onnx file, or a .tflite file (needs the extra `convert`).
+        graph: an .onnx file, or a .tflite file or a model.json of TensorFlow.js (which need the extra `convert`).
         threads: None for one.
-        picture: size of the picture where an .onnx graph leaves it open.
+        picture: size of the picture where the graph leaves it open.
 
     Raises:
         MissingExtra: ONNX Runtime, or what the conversion needs, is not installed.
@@ -180,6 +195,11 @@ def create(
         data = graph.read_bytes()
     except OSError as exc:
         raise LoadError(f"cannot read {graph}: {exc.strerror or exc}") from exc
-    if graph.suffix == ".tflite":
-        return _load_converted(data, graph, threads or DEFAULT_THREADS)
-    return OnnxRuntime(data, graph, threads or DEFAULT_THREADS, picture)
+    if graph.suffix in CONVERTS:
+        return _load_converted(graph, data, threads or DEFAULT_THREADS, picture)
+    try:
+        return OnnxRuntime(data, graph, threads or DEFAULT_THREADS, picture)
+    except LoadError as exc:
+        if _onnx_pads.REFUSED not in str(exc):
+            raise
+        return OnnxRuntime(_onnx_pads.explicit(data, str(graph)), graph, threads or DEFAULT_THREADS, picture)
