@@ -1,6 +1,6 @@
 """What BodyPix finds in one picture: where people are, which part is where, and who has it.
 
-Source: TensorFlow.js models, body-pix 2.2, body_pix_model.ts and decode_part_map.ts; the numbers are its defaults, but for one.
+Source: TensorFlow.js models, body-pix 2.2, body_pix_model.ts and decode_part_map.ts; all numbers but one are its own.
 """
 
 from __future__ import annotations

@@ -31,9 +31,6 @@ EDGES = (
 )  # fmt: skip
 """From a joint to the next, in the order of the displacements."""
 
-LIMBS = ((11, 5), (7, 5), (7, 9), (11, 13), (13, 15), (12, 6), (8, 6), (8, 10), (12, 14), (14, 16), (5, 6), (11, 12))
-"""What a drawing of a person connects."""
-
 REFINEMENTS = 2
 """How often the offset of the cell a key point falls into corrects it."""
 

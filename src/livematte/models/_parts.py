@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from livematte._frame import U8
+from livematte._composite import composite
+from livematte._frame import U8, Frame, Size
+from livematte._matte import Matte
 
 if TYPE_CHECKING:
     from livematte.models._bodypix_found import Person
@@ -78,24 +80,54 @@ def part_picture(parts: npt.NDArray[np.int8], background: Sequence[int] = (0, 0,
     return picture
 
 
-def people_picture(people: Sequence[Person], size: tuple[int, int], background: Sequence[int] = (0, 0, 0)) -> U8:
-    """Every person in a colour of their own, with an outline in white.
+def people_picture(people: Sequence[Person], size: Size, background: Sequence[int] = (0, 0, 0)) -> U8:
+    """Every person in a colour of their own, with a white rim.
 
     Args:
         people: of one picture.
-        size: its height and width.
+        size: of the picture.
         background: RGB where nobody is.
 
     Returns:
         uint8 (h, w, 3), RGB.
     """
-    picture = np.empty((*size, 3), np.uint8)
+    picture = np.empty((size.height, size.width, 3), np.uint8)
     picture[:] = background
     for index, person in enumerate(people):
         picture[person.mask] = person_colour(index)
     for person in people:
         picture[outline(person.mask)] = 255
     return picture
+
+
+def tinted(
+    frame: Frame,
+    mask: npt.NDArray[np.bool_],
+    colours: U8,
+    *,
+    opacity: float = 1.0,
+    background: tuple[int, int, int] = (0, 0, 0),
+) -> Frame:
+    """A frame's people in given colours before a plain background; nothing of the room passes.
+
+    Args:
+        frame: from the camera.
+        mask: (h, w), where people are in it.
+        colours: RGB (h, w, 3) to paint them with.
+        opacity: of the colours, 0-1; below 1 the people can be seen through them.
+        background: RGB.
+
+    Returns:
+        A frame of the same size, kind and time.
+    """
+    shown: U8 = np.where(mask[..., None], colours, np.array(background, np.uint8))
+    if opacity < 1:
+        alpha = mask.astype(np.uint8) * np.uint8(255)
+        whole = Frame.from_rgb(frame.to_rgb()[..., :3], pts=frame.pts, time_base=frame.time_base)
+        plate = Frame.from_rgb(np.array([[background]], np.uint8))
+        people = composite(whole, plate, Matte(alpha, frame.pts)).to_rgb()
+        shown = np.rint(people * (1 - opacity) + shown * opacity).astype(np.uint8)
+    return Frame.from_rgb(shown, frame.format, frame.matrix, frame.range, frame.pts, frame.time_base)
 
 
 def outline(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:

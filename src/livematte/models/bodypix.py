@@ -90,10 +90,10 @@ def create(
     resolution: Resolution | None = None,
     threshold: float | None = None,
 ) -> BodyPix:
-    """`bodypix`, `bodypix:TAG` or `bodypix:TAG,resolution=0.5,threshold=0.7`.
+    """`bodypix`, `bodypix:TAG` or `bodypix:TAG:resolution=0.5,threshold=0.7`.
 
     Args:
-        argument: a tag of `SPECS`, and options in the same words as here, if they are not given here.
+        argument: a tag of `SPECS`, and behind it options in the words used here, which count where they are not given.
         engine: `auto`, or an engine's name.
         threads: None leaves the number to the engine.
         weights: a local model.json, .onnx or .tflite file of the tag's network.
@@ -122,10 +122,12 @@ def create(
 
 def _options(argument: str | None) -> tuple[str | None, dict[str, str]]:
     """The tag, and the options behind it."""
-    tag, *rest = (argument or "").split(",")
-    given = {key: value for key, _, value in (part.partition("=") for part in rest)}
+    tag, _, rest = (argument or "").partition(":")
+    given = {key: value for key, _, value in (part.partition("=") for part in rest.split(",") if part)}
     if unknown := given.keys() - {"resolution", "threshold"}:
-        raise OptionError(f"bodypix has no option {', '.join(sorted(unknown))}; it has resolution and threshold")
+        raise OptionError(
+            f"bodypix has no option {', '.join(sorted(unknown))}; it has resolution=... and threshold=..."
+        )
     return tag or None, given
 
 
