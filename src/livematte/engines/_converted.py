@@ -1,0 +1,73 @@
+"""Graphs of other formats as ONNX: converted once for each content, and kept in the cache."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from importlib.util import find_spec
+from pathlib import Path
+
+from livematte import _weights
+from livematte._errors import LoadError
+from livematte.engines import _onnx_file
+from livematte.engines._file import read
+
+CONVERTS = (".tflite",)
+"""File endings that become ONNX here."""
+
+
+def can_convert() -> bool:
+    """Whether the packages for .tflite graphs are there."""
+    return find_spec("onnx") is not None and find_spec("tflite") is not None
+
+
+def onnx_of(graph: Path) -> bytes:
+    """A graph as a checked ONNX model, whatever format its file has.
+
+    Args:
+        graph: an .onnx file, which is read, or one of `CONVERTS`, which is converted unless the cache
+            holds the result already.
+
+    Raises:
+        LoadError: the file cannot be read, is damaged, hostile or has an operator without a rule.
+        MissingExtra: the packages of a conversion are not installed.
+    """
+    data = read(graph)
+    if graph.suffix not in CONVERTS:
+        _onnx_file.check(data, graph)
+        return data
+    from livematte.engines import _tflite_file, _tflite_to_onnx
+
+    _tflite_file.check(data, graph)
+    name = f"{graph.stem}-{hashlib.sha256(data).hexdigest()[:16]}-v{_tflite_to_onnx.VERSION}.onnx"
+    cached = _weights.cache_dir() / "converted" / name
+    try:
+        kept = cached.read_bytes()
+        _onnx_file.check(kept, cached)
+        return kept
+    except (OSError, LoadError):
+        pass  # not there yet, or harmed: make it (again)
+    model = _tflite_to_onnx.convert(data, str(graph))
+    try:
+        write_atomically(cached, model)
+    except OSError:
+        pass  # a cache that cannot be written only costs the conversion next time
+    return model
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Write a file that nobody ever sees half of.
+
+    Raises:
+        OSError: it cannot be written; nothing is left behind.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, part = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".part")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+        Path(part).replace(path)
+    except OSError:
+        Path(part).unlink()
+        raise
