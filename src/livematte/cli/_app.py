@@ -20,6 +20,7 @@ ORDER = (
     "models",
     "doctor",
     "bench",
+    "tune",
     "evaluate",
     "label",
     "train",

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import tempfile
 from importlib.util import find_spec
 from pathlib import Path
 
 from livematte import _weights
 from livematte._errors import LoadError
 from livematte.engines import _onnx_file
-from livematte.engines._file import read
+from livematte.engines._file import read, write_atomically
 
 CONVERTS = (".tflite",)
 """File endings that become ONNX here."""
@@ -54,20 +52,3 @@ def onnx_of(graph: Path) -> bytes:
     except OSError:
         pass  # a cache that cannot be written only costs the conversion next time
     return model
-
-
-def write_atomically(path: Path, data: bytes) -> None:
-    """Write a file that nobody ever sees half of.
-
-    Raises:
-        OSError: it cannot be written; nothing is left behind.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, part = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".part")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-        Path(part).replace(path)
-    except OSError:
-        Path(part).unlink()
-        raise

@@ -1,8 +1,10 @@
-"""Files of graphs are foreign data: how much of one is read, and how large its tensors may be."""
+"""Files of graphs are foreign data: how much of one is read, how large its tensors may be, how ours are written."""
 
 from __future__ import annotations
 
 import math
+import os
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -49,3 +51,20 @@ def elements(shape: Sequence[int], what: str) -> int:
     if count > MAX_ELEMENTS:
         raise LoadError(f"{what} has the shape {list(shape)}, more than {MAX_ELEMENTS} numbers: refused")
     return count
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Write a file that nobody ever sees half of.
+
+    Raises:
+        OSError: it cannot be written; nothing is left behind.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, part = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".part")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+        Path(part).replace(path)
+    except OSError:
+        Path(part).unlink()
+        raise

@@ -191,7 +191,7 @@ def _resize(a: dict[str, Any], i: list[Any]) -> Any:
 
 def _coordinates(old: int, new: int, factor: float, where: str) -> np.ndarray[Any, Any]:
     """Where each new sample lies among the old ones."""
-    at = np.arange(new, dtype=np.float64)
+    at: np.ndarray[Any, Any] = np.arange(new, dtype=np.float64)
     if where == "align_corners":
         return at * (old - 1) / max(new - 1, 1)
     if where == "asymmetric":
@@ -207,20 +207,22 @@ def _coordinates(old: int, new: int, factor: float, where: str) -> np.ndarray[An
 def _matrix(old: int, new: int, factor: float, where: str) -> np.ndarray[Any, Any]:
     """(new, old) float32 weights of linear interpolation."""
     at = np.clip(_coordinates(old, new, factor, where), 0, old - 1)
-    return np.maximum(0, 1 - np.abs(at[:, None] - np.arange(old))).astype(np.float32)
+    weights: np.ndarray[Any, Any] = np.maximum(0, 1 - np.abs(at[:, None] - np.arange(old))).astype(np.float32)
+    return weights
 
 
 @functools.lru_cache(64)
 def _nearest(old: int, new: int, factor: float, where: str, rounding: str) -> np.ndarray[Any, Any]:
     """(new,) int64 indices of the old samples to take."""
     at = _coordinates(old, new, factor, where)
-    rounded = {
+    rounders: dict[str, Callable[[Any], Any]] = {
         "floor": np.floor,
         "ceil": np.ceil,
         "round_prefer_floor": lambda v: np.ceil(v - 0.5),
         "round_prefer_ceil": lambda v: np.floor(v + 0.5),
-    }[rounding](at)
-    return np.clip(rounded, 0, old - 1).astype(np.int64)
+    }
+    index: np.ndarray[Any, Any] = np.clip(rounders[rounding](at), 0, old - 1).astype(np.int64)
+    return index
 
 
 def _softmax(a: dict[str, Any], i: list[Any]) -> Any:

@@ -15,14 +15,15 @@ from livematte._frame import F32
 from livematte.engines import (
     DEFAULT_THREADS,
     Tensor,
+    _tflite_file,
     check_finite,
     check_inputs,
     fixed_shape,
     refuse_argument,
 )
-from livematte.engines import _tflite_file
 from livematte.engines._file import read
 
+PACKAGE = "ai-edge-litert"
 READS = (".tflite",)
 CONVERTS: tuple[str, ...] = ()
 

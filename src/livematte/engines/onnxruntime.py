@@ -26,8 +26,9 @@ from livematte.engines import (
 )
 from livematte.engines._converted import CONVERTS, onnx_of
 
+PACKAGE = "onnxruntime"
 READS = (".onnx",)
-__all__ = ["CONVERTS", "READS", "OnnxRuntime", "create", "installed", "variants"]
+__all__ = ["CONVERTS", "PACKAGE", "READS", "OnnxRuntime", "create", "installed", "variants"]
 
 CPU = "CPUExecutionProvider"
 

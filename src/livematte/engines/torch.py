@@ -19,8 +19,9 @@ from livematte._frame import F32, Size
 from livematte.engines import DEFAULT_THREADS, Tensor, check_finite, check_inputs, fixed_shape
 from livematte.engines._converted import CONVERTS, onnx_of
 
+PACKAGE = "torch"
 READS = (".onnx",)
-__all__ = ["CONVERTS", "READS", "Torch", "create", "installed", "variants"]
+__all__ = ["CONVERTS", "PACKAGE", "READS", "Torch", "create", "installed", "variants"]
 
 
 def installed() -> bool:
@@ -70,9 +71,8 @@ class Torch:
             model = onnx.load_model_from_string(data)
             self._graph: Graph | None = Graph(model, str(graph), self._device)
             taken = {value.name: value for value in model.graph.input}
-            self.inputs = tuple(
-                _input(taken[name], picture, graph, len(self._graph.inputs)) for name in self._graph.inputs
-            )
+            names = self._graph.inputs
+            self.inputs = tuple(_input(taken[name], picture if len(names) == 1 else None, graph) for name in names)
             # fixed inputs give fixed outputs; a graph that cannot run says so here and not at the first frame
             arrays = self._arrays(self._graph, [np.zeros(tensor.shape, np.float32) for tensor in self.inputs])
         except LoadError:
@@ -111,14 +111,14 @@ class Torch:
             return [np.array(tensor.float().cpu().numpy()) for tensor in graph.run(given)]
 
 
-def _input(value: Any, picture: Size | None, source: Path, inputs: int) -> Tensor:
+def _input(value: Any, picture: Size | None, source: Path) -> Tensor:
     kind = value.type.tensor_type
     if kind.elem_type != 1:
         raise LoadError(
             f"{source}: {value.name} is of ONNX type {kind.elem_type}, expected float: export it as float32"
         )
     sides: list[Any] = [side.dim_value or side.dim_param or "?" for side in kind.shape.dim]
-    if picture is not None and inputs == 1 and len(sides) == 4:
+    if picture is not None and len(sides) == 4:
         at = 2 if sides[1] == 3 else 1
         pixels = (picture.height, picture.width)
         sides[at : at + 2] = [p if isinstance(side, str) else side for side, p in zip(sides[at:], pixels, strict=False)]
