@@ -21,6 +21,7 @@ ORDER = (
     "models",
     "doctor",
     "bench",
+    "tune",
     "evaluate",
     "label",
     "train",

@@ -113,7 +113,8 @@ def create(
         spec.name,
         Kind(stride, *(RESNET if "resnet50" in spec.name else MOBILENET)),
         spec.size,
-        lambda size: load_engine(replace(chosen, size=size), engine, threads, weights),
+        # the first is of the usual size, and tries the file for all
+        lambda size: load_engine(replace(chosen, size=size), engine, threads, weights, tried=size != spec.size),
         open_size=open_size,
         resolution=given.get("resolution") if resolution is None else resolution,
         threshold=_number(given.get("threshold", THRESHOLD)) if threshold is None else threshold,
