@@ -72,7 +72,9 @@ class Conversion:
         def info(name: str, shape: Sequence[int | str]) -> Any:
             return helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, shape)
 
-        inputs = [info(name, self._placeholder(name)) for name in self._graph.inputs if name in self._pictures]
+        named = [name for name in self._graph.inputs if name in self._pictures]
+        others = [n for n in self._pictures if n not in named and self._graph.nodes[n].op == "Placeholder"]
+        inputs = [info(name, self._placeholder(name)) for name in (*named, *others)]
         outputs = [info(n, (1, self._pictures[n].channels, f"{n} rows", f"{n} columns")) for n in self._graph.outputs]
         used = {name for node in self._nodes for name in node.input}
         constants = [numpy_helper.from_array(a, name) for name, a in self._initializers.items() if name in used]

@@ -62,13 +62,13 @@ def _padding(
 ) -> dict[str, Any]:
     """ONNX's attributes of a padding: above, left, below, right."""
     kind = node.text("padding", "VALID")
+    if kind not in ("EXPLICIT", "SAME", "VALID"):
+        raise c.unknown(node, f"with the padding {kind}")
     if kind == "EXPLICIT":
         _, _, top, bottom, left, right, _, _ = node.ints("explicit_paddings")
         pads = [c.bounded(node, n, 0, MAX_SIDE) for n in (top, left, bottom, right)]
     elif kind == "VALID" or all(n == 1 for n in kernel):
         pads = [0, 0, 0, 0]
-    elif kind != "SAME":
-        raise c.unknown(node, f"with the padding {kind}")
     elif all(n == 1 for n in strides):  # depends on the picture's size in all other cases
         total = [(k - 1) * d for k, d in zip(kernel, dilations, strict=True)]
         pads = [*(n // 2 for n in total), *(n - n // 2 for n in total)]
