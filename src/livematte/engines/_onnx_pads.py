@@ -11,32 +11,29 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 
-from livematte._errors import LoadError, MissingExtra
+from livematte._errors import LoadError
 
-REFUSED = "Dilation not supported for AutoPadType"
-"""ONNX Runtime's words for it."""
+WORDS = (b"SAME_UPPER", b"SAME_LOWER")
+"""What a graph must contain to be concerned."""
 
 
 def explicit(graph: bytes, source: str) -> bytes:
     """The same graph with the padding of dilated convolutions as numbers.
 
     Args:
-        graph: an ONNX model.
+        graph: an ONNX model. Where `onnx` is not installed it is left as it is, for ONNX Runtime to judge.
         source: its name, for messages.
 
     Raises:
         LoadError: a convolution whose padding depends on the size of the picture.
-        MissingExtra: `onnx` is not installed.
     """
-    if find_spec("onnx") is None:
-        raise MissingExtra(
-            f"{source} leaves the padding of dilated convolutions open, and writing it out needs a package: "
-            'pip install "livematte[convert]"'
-        )
+    if find_spec("onnx") is None or not any(word in graph for word in WORDS):
+        return graph
     import onnx
     from onnx import helper
 
     model = onnx.load_from_string(graph)
+    changed = False
     for node in model.graph.node:
         given = {attribute.name: helper.get_attribute_value(attribute) for attribute in node.attribute}
         same = given.get("auto_pad", b"NOTSET")
@@ -53,6 +50,7 @@ def explicit(graph: bytes, source: str) -> bytes:
         less, more = [n // 2 for n in total], [n - n // 2 for n in total]
         before, after = (less, more) if same == b"SAME_UPPER" else (more, less)
         kept = [attribute for attribute in node.attribute if attribute.name != "auto_pad"]
+        changed = True
         del node.attribute[:]
         node.attribute.extend([*kept, helper.make_attribute("pads", [*before, *after])])
-    return bytes(model.SerializeToString())
+    return bytes(model.SerializeToString()) if changed else graph

@@ -239,10 +239,5 @@ def create(
             f"this build of ONNX Runtime has no {provider}, but {', '.join(there)}: "
             "install the build for your device in place of onnxruntime, such as onnxruntime-gpu"
         )
-    model, threads = onnx_of(graph), threads or DEFAULT_THREADS
-    try:
-        return OnnxRuntime(model, graph, threads, picture, provider)
-    except LoadError as exc:
-        if _onnx_pads.REFUSED not in str(exc):
-            raise
-        return OnnxRuntime(_onnx_pads.explicit(model, str(graph)), graph, threads, picture, provider)
+    model = _onnx_pads.explicit(onnx_of(graph), str(graph))
+    return OnnxRuntime(model, graph, threads or DEFAULT_THREADS, picture, provider)

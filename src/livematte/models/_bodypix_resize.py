@@ -181,8 +181,8 @@ def _corners(cells: int, pixels: int) -> F64:
 
 def _crop(pixels: int, before: int, inner: int) -> F64:
     """Places of a frame's pixels, of which `before` zeros lie on either side, in the network's picture."""
-    span = max(pixels + 2 * before - 1, 1)
-    first, last = before / span, (before + pixels - 1) / span
+    span = pixels + 2 * before - 1
     if pixels == 1:
-        return np.array([0.5 * (first + last) * (inner - 1)])
+        return np.array([0.5 * (inner - 1)])
+    first, last = before / span, (before + pixels - 1) / span
     return first * (inner - 1) + np.arange(pixels) * ((last - first) * (inner - 1) / (pixels - 1))
