@@ -19,9 +19,15 @@ from livematte._errors import OptionError
 from livematte._frame import Size
 from livematte._weights import WeightsFile
 from livematte.models._bodypix import THRESHOLD, BodyPix, Kind
+from livematte.models._bodypix_poses import NAMES
 from livematte.models._bodypix_resize import Resolution
 from livematte.models._load import load_engine
+from livematte.models._parts import PALETTE, PARTS, part_picture, people_picture
 from livematte.models._spec import ModelSpec, pick
+
+__all__ = ["KEYPOINTS", "PALETTE", "PARTS", "SPECS", "create", "part_picture", "people_picture"]
+
+KEYPOINTS = NAMES
 
 CARD = "https://github.com/tensorflow/tfjs-models/tree/master/body-pix"
 ADDRESS = "https://storage.googleapis.com/tfjs-models/savedmodel"
@@ -105,9 +111,9 @@ def create(
     """
     tag, given = _options(argument)
     spec = pick(SPECS, "bodypix", tag)
-    file = None if weights is not None else _file(spec, engine)
-    open_size = (Path(weights).suffix if file is None else file.suffix) != ".tflite"
-    chosen = replace(spec, files=spec.files if file is None else (file,), open_size=open_size)
+    files = spec.files if weights is not None else (_file(spec, engine),)
+    open_size = Path(weights or files[0].path).suffix != ".tflite"
+    chosen = replace(spec, files=files, open_size=open_size)
     stride = int(spec.name.rpartition("-s")[2].partition("-")[0])
     return BodyPix(
         spec.name,
