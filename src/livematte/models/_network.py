@@ -61,7 +61,8 @@ class Scores:
         classes: names of its channels; one name for an output of one channel.
         person: names of those that stay; their probabilities are added.
         activation: one of `ACTIVATIONS`.
-        output: name of the output; None takes the first with as many channels as classes.
+        output: name of the output, where the graph has one of this name (conversions rename them); else
+            the first with as many channels as classes counts.
         corners: a coarser grid has its corners on those of the picture, else its cells cover it.
     """
 
@@ -224,9 +225,10 @@ def _output_of(name: str, engine: Engine, scores: Scores, planar: bool) -> tuple
     rows as there are classes. A single map may do without the axis of its channel.
     """
     count = len(scores.classes)
+    named = scores.output in [output.name for output in engine.outputs]
     for first in (planar, not planar):
         for index, output in enumerate(engine.outputs):
-            if scores.output not in (None, output.name):
+            if named and output.name != scores.output:
                 continue
             shape = output.shape
             if count == 1 and len(shape) in (2, 3) and shape[:-2] in ((), (1,)):
@@ -234,7 +236,7 @@ def _output_of(name: str, engine: Engine, scores: Scores, planar: bool) -> tuple
             if len(shape) == 4 and shape[0] == 1 and shape[1 if first else 3] == count:
                 height, width = shape[2:] if first else shape[1:3]
                 return index, first, Size(width, height)
-    wanted = f"an output {scores.output}" if scores.output else "an output"
+    wanted = f"an output {scores.output}" if named else "an output"
     raise LoadError(
         f"{name} needs a graph with {wanted} of {count} channels, got {[(t.name, t.shape) for t in engine.outputs]}"
     )
