@@ -19,7 +19,7 @@ from livematte._errors import LoadError
 from livematte.engines import _onnx_file, _tflite_file, _trial
 
 sys.path.insert(0, str(Path(__file__).parent))  # tests are no package
-import hostile  # noqa: E402
+import hostile
 
 resource = pytest.importorskip("resource", reason="memory limits need a system with setrlimit")
 
@@ -38,8 +38,8 @@ SECONDS = 60
 
 RUN_ALL = """
 import contextlib, io, json, resource, sys
-folder, engine, names = sys.argv[1], sys.argv[2], json.loads(sys.argv[3])
-resource.setrlimit(resource.RLIMIT_AS, (%d, %d))
+folder, engine, names, limit = sys.argv[1], sys.argv[2], json.loads(sys.argv[3]), int(sys.argv[4])
+resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
 from livematte import cli
 for name in names:
     err = io.StringIO()
@@ -48,7 +48,7 @@ for name in names:
                         "--weights", f"{folder}/{name}"])
     peak = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
     print(json.dumps([name, code, err.getvalue(), peak * 1024]), flush=True)
-""" % (ADDRESSES_BYTES, ADDRESSES_BYTES)
+"""
 
 
 def chosen(engine: str, suffix: str) -> list[hostile.Case]:
@@ -76,7 +76,7 @@ def test_each_ends_in_one_line(engine: str, suffix: str, tmp_path: Path) -> None
     for name, case in cases.items():
         (tmp_path / name).write_bytes(case.data)
     done = subprocess.run(
-        [sys.executable, "-c", RUN_ALL, str(tmp_path), engine, json.dumps(list(cases))],
+        [sys.executable, "-c", RUN_ALL, str(tmp_path), engine, json.dumps(list(cases)), str(ADDRESSES_BYTES)],
         capture_output=True, text=True, timeout=SECONDS, check=False,
     )  # fmt: skip
     results = [json.loads(line) for line in done.stdout.splitlines()]
