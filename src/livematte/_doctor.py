@@ -199,10 +199,16 @@ def ffmpeg() -> Facts:
     return {"pyav": av.__version__, "ffmpeg": av.ffmpeg_version_info, "libavcodec": libavcodec, "encoders": found}
 
 
+OURS = (".part", ".etag", ".sha256")
+"""Endings of what lies beside weights: half a download, and what is known of a whole one."""
+
+
 def weights() -> Facts:
     """Where weights are kept, and what lies there."""
     from livematte import _weights
 
     folder = _weights.cache_dir() / "weights"
-    pulled = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+    pulled = sorted(
+        path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file() and path.suffix not in OURS
+    )
     return {"folder": str(folder), "pulled": pulled}

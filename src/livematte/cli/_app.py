@@ -16,6 +16,7 @@ ORDER = (
     "replace",
     "remove",
     "matte",
+    "parts",
     "serve",
     "models",
     "doctor",

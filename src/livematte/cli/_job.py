@@ -44,7 +44,7 @@ def process(job: Job, command: str, effect: Effect, *, alpha_only: bool = False,
     from livematte.sinks import open_sink
     from livematte.sources import open_source, source_name
 
-    _check_output(job)
+    check_output(job.input, job.output, job.overwrite)
     source = open_source(job.input, **_source_options(job))
     with source:
         sink = open_sink(job.output, source_info=source.info, **_sink_options(job, alpha_only))
@@ -108,16 +108,21 @@ def _sink_options(job: Job, alpha_only: bool) -> dict[str, Any]:
     }
 
 
-def _check_output(job: Job) -> None:
-    if job.output == PIPE:
+def check_output(source: str, output: str, overwrite: bool) -> None:
+    """Refuse to write over the input, or over what is there, unless that was asked for.
+
+    Raises:
+        OptionError: it would.
+    """
+    if output == PIPE:
         return
-    path = Path(job.output)
-    if path.exists() and Path(job.input).exists() and path.samefile(job.input):
-        raise OptionError(f"{job.output} is the input itself; write to another name")
+    path = Path(output)
+    if path.exists() and Path(source).exists() and path.samefile(source):
+        raise OptionError(f"{output} is the input itself; write to another name")
     if path.is_dir() and not any(path.iterdir()):
         return
-    if path.exists() and not job.overwrite:
-        raise OptionError(f"{job.output} exists; choose another name, or pass -y to replace it")
+    if path.exists() and not overwrite:
+        raise OptionError(f"{output} exists; choose another name, or pass -y to replace it")
 
 
 def _report(job: Job, command: str, stats: Stats, engine: str, notes: list[str]) -> None:

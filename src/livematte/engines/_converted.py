@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -11,8 +12,9 @@ from livematte._errors import LoadError
 from livematte.engines import _onnx_file
 from livematte.engines._file import read, write_atomically
 
-CONVERTS = (".tflite",)
-"""File endings that become ONNX here."""
+CONVERTS = (".tflite", ".json")
+"""File endings that become ONNX here. A .json is the model.json of a TensorFlow.js graph model, whatever its
+name; its weights lie beside it."""
 
 
 def can_convert() -> bool:
@@ -35,20 +37,30 @@ def onnx_of(graph: Path) -> bytes:
     if graph.suffix not in CONVERTS:
         _onnx_file.check(data, graph)
         return data
-    from livematte.engines import _tflite_file, _tflite_to_onnx
-
-    _tflite_file.check(data, graph)
-    name = f"{graph.stem}-{hashlib.sha256(data).hexdigest()[:16]}-v{_tflite_to_onnx.VERSION}.onnx"
-    cached = _weights.cache_dir() / "converted" / name
+    version, digest, convert = _conversion(graph, data)
+    cached = _weights.cache_dir() / "converted" / f"{graph.stem}-{digest[:16]}-v{version}.onnx"
     try:
         kept = cached.read_bytes()
         _onnx_file.check(kept, cached)
         return kept
     except (OSError, LoadError):
         pass  # not there yet, or harmed: make it (again)
-    model = _tflite_to_onnx.convert(data, str(graph))
+    model = convert()
     try:
         write_atomically(cached, model)
     except OSError:
         pass  # a cache that cannot be written only costs the conversion next time
     return model
+
+
+def _conversion(graph: Path, data: bytes) -> tuple[int, str, Callable[[], bytes]]:
+    """Version of the conversion, SHA-256 of all that goes into it, and what does it."""
+    if graph.suffix == ".json":
+        from livematte.engines import _tfjs_file, _tfjs_to_onnx
+
+        return _tfjs_to_onnx.VERSION, _tfjs_file.digest(graph), lambda: _tfjs_to_onnx.convert(graph)
+    from livematte.engines import _tflite_file, _tflite_to_onnx
+
+    _tflite_file.check(data, graph)
+    digest = hashlib.sha256(data).hexdigest()
+    return _tflite_to_onnx.VERSION, digest, lambda: _tflite_to_onnx.convert(data, str(graph))

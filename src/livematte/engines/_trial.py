@@ -25,7 +25,7 @@ import numpy as np
 from livematte import _registry, _weights
 from livematte._errors import LivematteError, LoadError
 from livematte._frame import Size
-from livematte.engines import DEFAULT_THREADS, _onnx_file, _tflite_file, version_of
+from livematte.engines import DEFAULT_THREADS, _onnx_file, _tfjs_file, _tflite_file, version_of
 from livematte.engines._file import read, write_atomically
 
 MEMORY_BYTES = 4 << 30
@@ -87,8 +87,8 @@ def well_formed(graph: Path) -> None:
 
 
 def _key(engine: str, graph: Path, picture: Size | None) -> str:
-    digest = hashlib.sha256(read(graph)).hexdigest()[:32]
-    return f"{digest}-{engine.replace(':', '-')}-{version_of(engine)}-{picture or 'own'}"
+    digest = _tfjs_file.digest(graph) if graph.suffix == ".json" else hashlib.sha256(read(graph)).hexdigest()
+    return f"{digest[:32]}-{engine.replace(':', '-')}-{version_of(engine)}-{picture or 'own'}"
 
 
 def _end(code: int) -> str:

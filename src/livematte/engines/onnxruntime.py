@@ -20,6 +20,7 @@ from livematte._frame import F32, Size
 from livematte.engines import (
     DEFAULT_THREADS,
     Tensor,
+    _onnx_pads,
     check_finite,
     check_inputs,
     fixed_shape,
@@ -219,7 +220,7 @@ def create(
             loaded, and refused if ONNX Runtime ran the graph elsewhere.
         graph: an .onnx file, or one that is converted (needs the extra `convert`).
         threads: None for one.
-        picture: size of the picture where an .onnx graph leaves it open.
+        picture: size of the picture where the graph leaves it open.
 
     Raises:
         OptionError: no such provider, or none in this build of ONNX Runtime.
@@ -238,4 +239,5 @@ def create(
             f"this build of ONNX Runtime has no {provider}, but {', '.join(there)}: "
             "install the build for your device in place of onnxruntime, such as onnxruntime-gpu"
         )
-    return OnnxRuntime(onnx_of(graph), graph, threads or DEFAULT_THREADS, picture, provider)
+    model = _onnx_pads.explicit(onnx_of(graph), str(graph))
+    return OnnxRuntime(model, graph, threads or DEFAULT_THREADS, picture, provider)

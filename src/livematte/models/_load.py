@@ -17,7 +17,12 @@ are chosen where `livematte tune` has measured them."""
 
 
 def load_engine(
-    spec: ModelSpec, engine: str = "auto", threads: int | None = None, weights: str | Path | None = None
+    spec: ModelSpec,
+    engine: str = "auto",
+    threads: int | None = None,
+    weights: str | Path | None = None,
+    *,
+    tried: bool = False,
 ) -> Engine:
     """Load a model's graph.
 
@@ -28,6 +33,7 @@ def load_engine(
             conversion comes last.
         threads: None leaves the number to the engine, or to what was tuned.
         weights: a local file in place of the model's own.
+        tried: this file was loaded before, for pictures of another size, and needs no trial of its own.
 
     Raises:
         UnknownName: no such engine.
@@ -54,7 +60,7 @@ def load_engine(
         file = next(f for f in spec.files if f.suffix == suffix)
         paths[suffix] = _weights.locate(file, spec.name)
         vouched = bool(file.sha256)
-    if not vouched:
+    if not vouched and not tried:
         _trial.prove(engine, paths[suffix], threads, picture)
     options = {} if picture is None else {"picture": picture}
     loaded: Engine = _registry.create("engines", engine, graph=paths[suffix], threads=threads, **options)
