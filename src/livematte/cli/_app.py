@@ -17,6 +17,8 @@ ORDER = (
     "remove",
     "matte",
     "parts",
+    "classes",
+    "grey",
     "serve",
     "models",
     "doctor",

@@ -8,8 +8,8 @@ Google, "Multiclass Segmentation" model card of MediaPipe, 2023.
 from __future__ import annotations
 
 _VOC = """
-background aeroplane bicycle bird boat bottle bus car cat chair cow dining-table dog horse motorbike person potted-
-plant sheep sofa train tv
+background aeroplane bicycle bird boat bottle bus car cat chair cow dining-table dog horse motorbike person
+potted-plant sheep sofa train tv
 """
 
 _ADE20K = """

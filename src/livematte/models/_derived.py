@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,7 +11,12 @@ import numpy as np
 import numpy.typing as npt
 
 from livematte import _weights
-from livematte._errors import LivematteError, LoadError, MissingExtra, WeightsError
+from livematte._errors import LoadError, MissingExtra, WeightsError
+from livematte._frame import Size
+from livematte.engines import _onnx_file
+from livematte.engines._file import read, write_atomically
+
+PICTURE_AXES, COLOURS = 4, 3
 
 SHORT_DIGITS = 16
 """Of a checksum in a file's name."""
@@ -28,38 +31,29 @@ def derived(source: Path, kind: str, make: Callable[[bytes], bytes]) -> Path:
         make: from the bytes of the one to those of the other.
 
     Raises:
-        WeightsError: the source cannot be read, or the cache not written.
-        LoadError, MissingExtra: whatever `make` raises.
+        WeightsError: the cache cannot be written.
+        LoadError: the source cannot be read; and whatever `make` raises.
     """
-    try:
-        data = source.read_bytes()
-    except OSError as exc:
-        raise WeightsError(f"cannot read {source}: {exc.strerror or exc}") from exc
+    data = read(source)
     name = f"{source.stem}-{hashlib.sha256(data).hexdigest()[:SHORT_DIGITS]}-{kind}.onnx"
     target = _weights.cache_dir() / "converted" / name
-    if not target.is_file():
-        write_whole(target, make(data))
+    if not _whole(target):
+        try:
+            write_atomically(target, make(data))
+        except OSError as exc:
+            raise WeightsError(
+                f"cannot write {target}: {exc.strerror or exc}. LIVEMATTE_CACHE names another folder"
+            ) from exc
     return target
 
 
-def write_whole(target: Path, data: bytes) -> None:
-    """Write a file in one step: under its name it is whole, or not there.
-
-    Raises:
-        WeightsError: it cannot be written.
-    """
+def _whole(path: Path) -> bool:
+    """Whether a graph is there, and not harmed."""
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        handle, part = tempfile.mkstemp(dir=target.parent, prefix=target.name, suffix=".part")
-        try:
-            with os.fdopen(handle, "wb") as out:
-                out.write(data)
-            Path(part).replace(target)
-        except OSError:
-            Path(part).unlink(missing_ok=True)
-            raise
-    except OSError as exc:
-        raise WeightsError(f"cannot write {target}: {exc.strerror or exc}") from exc
+        _onnx_file.check(read(path), path)
+    except LoadError:
+        return False
+    return True
 
 
 def read_onnx(data: bytes, source: str) -> Any:
@@ -73,13 +67,9 @@ def read_onnx(data: bytes, source: str) -> Any:
         import onnx
     except ImportError as exc:
         raise MissingExtra(f'{source} is rewritten before it runs: pip install "livematte[convert]"') from exc
+    _onnx_file.check(data, Path(source))
     try:
-        model = onnx.load_from_string(data)
-        if not model.graph.node:
-            raise LoadError(f"{source} is an ONNX file without operators")
-        return model
-    except LivematteError:
-        raise
+        return onnx.load_from_string(data)
     except Exception as exc:  # protobuf's errors share no class over its versions
         raise LoadError(f"{source} is no ONNX file: {' '.join(str(exc).split())}") from exc
 
@@ -124,3 +114,18 @@ def fixed(
     for value in graph.output:
         value.type.tensor_type.ClearField("shape")
     return bytes(model.SerializeToString())
+
+
+def open_picture(model: Any) -> tuple[str, Callable[[Size], tuple[int, ...]]] | None:
+    """Name of the only input of an ONNX model, a picture whose size it leaves open, and its shape at a size.
+
+    None if it has another number of inputs or axes, or leaves nothing open.
+    """
+    known = {value.name for value in model.graph.initializer}
+    inputs = [value for value in model.graph.input if value.name not in known]
+    dims = [dim.dim_value for dim in inputs[0].type.tensor_type.shape.dim] if len(inputs) == 1 else []
+    if len(dims) != PICTURE_AXES or all(dims):
+        return None
+    if dims[-1] == COLOURS:
+        return inputs[0].name, lambda size: (1, size.height, size.width, COLOURS)
+    return inputs[0].name, lambda size: (1, COLOURS, size.height, size.width)

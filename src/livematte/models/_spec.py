@@ -87,13 +87,23 @@ def choose(
         return spec, spec.name, tuple(default)
     if not spec.classes:
         raise UnknownName(f"{spec.name} tells no classes apart, got {names!r} after it")
-    wanted = tuple(dict.fromkeys(_plain(name) for name in names.split(",")))
-    for name in wanted:
-        if name not in spec.classes:
-            near = difflib.get_close_matches(name, spec.classes, n=3)
-            hint = f"did you mean {' or '.join(near)}? " if near else ""
-            raise UnknownName(f"{spec.name} has no class {name!r}; {hint}there are: {', '.join(spec.classes)}")
+    wanted = known_classes(spec.classes, spec.name, names.split(","))
     return spec, f"{spec.name}:{','.join(wanted)}", wanted
+
+
+def known_classes(classes: Sequence[str], model: str, names: Sequence[str]) -> tuple[str, ...]:
+    """Classes as they are spelt here, each once.
+
+    Raises:
+        UnknownName: no such class; the message lists those there are.
+    """
+    wanted = tuple(dict.fromkeys(_plain(name) for name in names))
+    for name in wanted:
+        if name not in classes:
+            near = difflib.get_close_matches(name, classes, n=3)
+            hint = f"did you mean {' or '.join(near)}? " if near else ""
+            raise UnknownName(f"{model} has no class {name!r}; {hint}there are: {', '.join(classes)}")
+    return wanted
 
 
 def _plain(name: str) -> str:

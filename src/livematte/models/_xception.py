@@ -46,13 +46,13 @@ LOGITS = ("logits_semantic", "custom_logits_semantic")
 """Names of the last layer: of the original files, and of those trained further."""
 
 
-def converted(data: bytes, source: str, classes: int, size: Size) -> bytes:
+def converted(data: bytes, source: str, classes: int | None, size: Size) -> bytes:
     """The ONNX model of a file of Keras weights.
 
     Args:
         data: HDF5 file, of weights or of a whole model.
         source: its name, for messages.
-        classes: channels of the logits.
+        classes: channels of the logits; None takes those of the file.
         size: of the picture, multiples of 8.
 
     Returns:
@@ -78,6 +78,10 @@ def converted(data: bytes, source: str, classes: int, size: Size) -> bytes:
         raise LoadError(f"{source} is no HDF5 file of Keras weights: {' '.join(str(exc).split())}") from exc
 
 
+MAX_CLASSES = 4096
+"""Most channels that are taken from a file."""
+
+
 class _Layers:
     """Weights of layers by name, each of a shape that is known before it is read."""
 
@@ -87,12 +91,33 @@ class _Layers:
     def __contains__(self, layer: str) -> bool:
         return layer in self._file
 
+    def count(self, layer: str, most: int) -> int:
+        """Numbers in the `bias` of `layer`, one for each of its channels.
+
+        Raises:
+            LoadError: it is not there, or has more than `most`.
+        """
+        shape = self._find(layer, "bias").shape
+        if len(shape) != 1 or not 1 <= shape[0] <= most:
+            raise LoadError(f"{self._source}: bias of {layer} has the shape {tuple(shape)}, expected up to {most}")
+        return int(shape[0])
+
     def get(self, layer: str, weight: str, shape: Sequence[int]) -> F32:
         """`weight` of `layer`, such as `kernel`; a depthwise one has either name, by Keras's version.
 
         Raises:
             LoadError: it is not there, or has another shape.
         """
+        found = self._find(layer, weight)
+        if tuple(found.shape) != tuple(shape):
+            raise LoadError(
+                f"{self._source}: {weight} of {layer} has the shape {tuple(found.shape)}, expected {tuple(shape)}"
+            )
+        values: F32 = np.asarray(found, np.float32)
+        return values
+
+    def _find(self, layer: str, weight: str) -> Any:
+        """One set of numbers of the file, not read yet."""
         names, found = {weight, weight.removeprefix("depthwise_")}, []
         if layer in self._file:
             self._file[layer].visititems(
@@ -100,12 +125,7 @@ class _Layers:
             )
         if len(found) != 1:
             raise LoadError(f"{self._source} has no {weight} of the layer {layer}: it is of another network")
-        if tuple(found[0].shape) != tuple(shape):
-            raise LoadError(
-                f"{self._source}: {weight} of {layer} has the shape {tuple(found[0].shape)}, expected {tuple(shape)}"
-            )
-        values: F32 = np.asarray(found[0], np.float32)
-        return values
+        return found[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,8 +141,10 @@ class _Map:
 class _Network:
     """The graph on its way."""
 
-    def __init__(self, layers: _Layers, classes: int, size: Size) -> None:
-        self._layers, self._classes, self._size = layers, classes, size
+    def __init__(self, layers: _Layers, classes: int | None, size: Size) -> None:
+        self._layers, self._size = layers, size
+        self._logits = next((name for name in LOGITS if name in layers), LOGITS[0])
+        self._classes = classes or layers.count(self._logits, MAX_CLASSES)
         self._nodes: list[Any] = []
         self._weights: dict[str, npt.NDArray[Any]] = {}
 
@@ -269,9 +291,8 @@ class _Network:
 
     def _last(self, x: _Map) -> _Map:
         """The logits: a convolution with a bias, and without normalisation."""
-        name = next((one for one in LOGITS if one in self._layers), LOGITS[0])
-        weights = self._layers.get(name, "kernel", (1, 1, x.channels, self._classes)).transpose(3, 2, 0, 1)
-        bias = self._layers.get(name, "bias", (self._classes,))
+        weights = self._layers.get(self._logits, "kernel", (1, 1, x.channels, self._classes)).transpose(3, 2, 0, 1)
+        bias = self._layers.get(self._logits, "bias", (self._classes,))
         operands: list[_Map | str] = [x, self._keep("logits_weights", weights), self._keep("logits_bias", bias)]
         return self._node("Conv", operands, _Map("logits", self._classes, x.height, x.width), kernel_shape=[1, 1])
 

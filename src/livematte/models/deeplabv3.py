@@ -30,7 +30,7 @@ PERSON = VOC.index("person")
 
 PIXELLIB = "https://github.com/ayoolaolafenwa/PixelLib/releases/download"
 
-PIXELLIB_TERMS = "MIT for PixelLib; for the data see its source"
+PIXELLIB_TERMS = "MIT (PixelLib)"
 
 SPECS = {
     "voc": ModelSpec(
@@ -48,6 +48,7 @@ SPECS = {
         commercial=True,
         source="https://arxiv.org/abs/1706.05587",
         summary="people far away and several at once; coarse edges, slow",
+        multiply_adds=725_849_344,
         classes=VOC,
     ),
     "voc-xception": ModelSpec(

@@ -44,6 +44,7 @@ SPECS = {
         commercial=True,
         source=CARD,
         summary="fastest; wide pictures, people near the camera",
+        multiply_adds=33_324_928,
     ),
     "general": ModelSpec(
         name="mediapipe:general",
@@ -60,6 +61,7 @@ SPECS = {
         commercial=True,
         source=CARD,
         summary="square and upright pictures",
+        multiply_adds=59_215_744,
     ),
     "multiclass": ModelSpec(
         name="mediapipe:multiclass",

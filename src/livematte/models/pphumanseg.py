@@ -30,6 +30,9 @@ NAME = "human_segmentation_pphumanseg_2023mar"
 
 CARD = "https://github.com/opencv/opencv_zoo/tree/main/models/human_segmentation_pphumanseg"
 
+MULTIPLY_ADDS = 577_548_288
+"""Of the first version."""
+
 SCORES = Scores(classes=("background", "person"))
 
 
@@ -43,6 +46,7 @@ def _spec(tag: str, size: Size, file: WeightsFile, summary: str) -> ModelSpec:
         source=CARD if file.url else "https://github.com/PaddlePaddle/PaddleSeg/tree/release/2.9/contrib/PP-HumanSeg",
         summary=summary,
         classes=SCORES.classes,
+        multiply_adds=MULTIPLY_ADDS if file.url else None,
     )
 
 

@@ -47,6 +47,7 @@ SPECS = {
         commercial=True,
         source="https://arxiv.org/abs/1911.09099",
         summary="tiny; portraits, hard edges",
+        multiply_adds=130_343_440,
         classes=SCORES.classes,
     ),
 }
