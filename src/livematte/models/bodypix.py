@@ -58,6 +58,18 @@ LOCAL = {
 SIZES = {8: Size(257, 257), 16: Size(513, 289), 32: Size(513, 289)}
 """Usual picture by stride. 1 + n strides puts the corners of the grid onto those of the picture."""
 
+MULTIPLY_ADDS = {
+    "mobilenet-050-s16": 524_451_040,
+    "mobilenet-050-s8": 692_332_512,
+    "mobilenet-075-s16": 1_119_846_096,
+    "mobilenet-075-s8": 1_485_879_120,
+    "mobilenet-100-s16": 1_937_354_176,
+    "mobilenet-100-s8": 2_577_679_296,
+    "resnet50-s16": 18_611_790_016,
+    "resnet50-s32": 11_186_073_792,
+}
+"""Of the usual picture, whatever the bytes of a weight."""
+
 USES = {8: "square and upright pictures; finer grid of a smaller picture", 16: "wide pictures, people far away"}
 
 
@@ -80,6 +92,7 @@ def _specs() -> Iterator[tuple[str, ModelSpec]]:
                     source=CARD,
                     summary=f"{use}; parts and several people{words}",
                     open_size=True,
+                multiply_adds=MULTIPLY_ADDS[f"{network}-s{stride}"],
                 ),
             )
 
