@@ -36,7 +36,8 @@ def test_version(livematte: Callable) -> None:
 
 
 def test_the_commands_of_the_design_are_there() -> None:
-    assert _app.commands()[:7] == ["blur", "replace", "remove", "matte", "serve", "models", "doctor"]
+    first = ["blur", "replace", "remove", "matte", "parts", "classes", "grey", "serve", "models", "doctor"]
+    assert _app.commands()[:10] == first
 
 
 @pytest.mark.parametrize("command", _app.commands())
