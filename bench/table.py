@@ -279,9 +279,9 @@ def model_table(figures: Results) -> list[str]:
     """Every model whose weights were there."""
     terms = {True: "yes", False: "no", None: "unclear"}
     rows = [
-        f"Models side by side, `{figures['effect']}` on {figures['frame']}, the engine that `auto` takes on a device that "
-        f"was not tuned, one thread, each model in a process of its own. IoU is the mean over {figures['data']} with the "
-        f"usual refinement. {machine(figures)}",
+        f"Models side by side, `{figures['effect']}` on {figures['frame']}, the engine that `auto` takes on a device "
+        f"that was not tuned, one thread, each model in a process of its own. IoU is the mean over {figures['data']} "
+        f"with the usual refinement. {machine(figures)}",
         "",
         header(["model", "engine", "network ms", "frame ms", "CPU ms a frame", "peak MB", "IoU", "commercial use"]),
     ]
