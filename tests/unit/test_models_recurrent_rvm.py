@@ -62,6 +62,12 @@ def test_the_states_are_those_of_the_reduced_picture(segmenter: Segmenter) -> No
     assert shapes == {"r1i": (1, 16, 135, 240), "r2i": (1, 20, 68, 120), "r3i": (1, 40, 34, 60), "r4i": (1, 64, 17, 30)}
 
 
+def test_the_larger_encoder_has_wider_states(tmp_path: Path) -> None:
+    path = model_graphs.recurrent(tmp_path / "rvm.onnx", rvm.CHANNELS["resnet50"])
+    _, state = rvm.create("resnet50", weights=path).segment(frame(40, 100, 100), None)
+    assert [held.shape[1:] for held in state.values()] == [(16, 256, 256), (32, 128, 128), (64, 64, 64), (128, 32, 32)]
+
+
 def test_a_restart_forgets(segmenter: Segmenter) -> None:
     first, state = segmenter.segment(frame(40), None)
     segmenter.segment(frame(200), state)
