@@ -7,13 +7,12 @@ crash of a media plug-in is the end of a pipeline, not of us.
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess
-import threading
-from collections import deque
 from dataclasses import dataclass
 from typing import Any
+
+from livematte._child import Child
 
 TOOLS = ("gst-launch-1.0", "gst-inspect-1.0", "pw-dump")
 PLUGINS = ("pipewiresrc", "pipewiresink", "rawvideoparse", "videoconvert", "y4menc")
@@ -27,12 +26,6 @@ INSTALL = (
 
 ASK_S = 3.0
 """A daemon that does not answer for this long counts as not there; it takes 10 ms."""
-
-STOP_S = 2.0
-"""Given to a pipeline to end before it is killed."""
-
-LAST_WORDS = 8
-"""Lines of a pipeline's errors that are kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,66 +124,10 @@ def structure(props: dict[str, str]) -> str:
     return '"p,' + ",".join(f'{key}=(string)\\"{quoted(value)}\\"' for key, value in props.items()) + '"'
 
 
-class Pipeline:
-    """A running gst-launch-1.0.
-
-    Args:
-        elements: its arguments.
-        feed: whether it reads what we write to `stdin`; otherwise we read its `stdout`.
-    """
-
-    def __init__(self, elements: list[str], *, feed: bool) -> None:
-        # --no-fault: a plug-in that crashes ends the process, which would otherwise wait for a debugger
-        self._process = subprocess.Popen(
-            ["gst-launch-1.0", "--quiet", "--no-fault", *elements],
-            stdin=subprocess.PIPE if feed else subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL if feed else subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            bufsize=0,
-            start_new_session=True,  # Ctrl-C is for us; we end it in order
-            env=os.environ | {"GST_DEBUG_NO_COLOR": "1"},
-        )
-        self.stdin, self.stdout = self._process.stdin, self._process.stdout
-        self._words: deque[str] = deque(maxlen=LAST_WORDS)
-        self._listener = threading.Thread(target=self._listen, name="livematte-gst", daemon=True)
-        self._listener.start()
-
-    @property
-    def running(self) -> bool:
-        """Whether it has not ended."""
-        return self._process.poll() is None
-
-    def failed(self) -> bool:
-        """Whether it ended by an error; waits a moment for it to end."""
-        try:
-            return self._process.wait(STOP_S) != 0
-        except subprocess.TimeoutExpired:
-            return False
-
-    def last_words(self) -> str:
-        """Why it ended, on one line."""
-        self._listener.join(STOP_S)
-        said = next((line for line in self._words if "ERROR" in line or "erroneous" in line), None)
-        return said or next(iter(self._words), None) or f"exit code {self._process.poll()}"
-
-    def close(self) -> None:
-        """End it; twice is fine."""
-        if self.running:
-            self._process.terminate()
-            try:
-                self._process.wait(STOP_S)
-            except subprocess.TimeoutExpired:
-                self._process.kill()
-                self._process.wait()
-        self._listener.join(STOP_S)
-        for pipe in (self.stdin, self.stdout, self._process.stderr):
-            if pipe is not None:
-                pipe.close()
-
-    def _listen(self) -> None:
-        if self._process.stderr is not None:
-            for line in self._process.stderr:
-                self._words.append(line.decode(errors="replace").strip())
+def pipeline(elements: list[str], *, feed: bool) -> Child:
+    """A running gst-launch-1.0 that reads what we feed it, or whose output we read."""
+    # --no-fault: a plug-in that crashes ends the process, which would otherwise wait for a debugger
+    return Child(["gst-launch-1.0", "--quiet", "--no-fault", *elements], feed=feed)
 
 
 def _is(item: dict[str, Any], kind: str) -> bool:

@@ -141,10 +141,11 @@ class TestReaders:
 
 class TestEnds:
     def test_a_pipeline_that_dies_is_one_clear_line(self, wait_until):
-        with pytest.raises(SinkError, match="the PipeWire camera dies is gone") as caught, Camera("dies") as camera:
+        with Camera("dies") as camera:
             shown(camera, coloured(0), wait_until)
             camera._pipeline._process.kill()
-            wait_until(lambda: camera.write(coloured(0)), "the error")
+            with pytest.raises(SinkError, match="the PipeWire camera dies is gone") as caught:
+                wait_until(lambda: camera.write(coloured(0)), "the error")
         assert "\n" not in str(caught.value)
 
     def test_a_stalled_pipeline_drops_and_does_not_block(self, wait_until):

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from av.video.reformatter import VideoReformatter
 
 from livematte._av import HD_HEIGHT_PX, fit
 from livematte._errors import SinkError
 from livematte._frame import U8, ColorMatrix, ColorRange, Frame, PixelFormat, Size
+
+if TYPE_CHECKING:
+    from av.video.reformatter import VideoReformatter
 
 
 class Steady:
@@ -37,9 +39,7 @@ class Steady:
             SinkError: the frame is transparent. What lies under its alpha may be the room.
         """
         if frame.alpha is not None:
-            raise SinkError(
-                "this output has no transparency; choose an effect with a background, such as color or blur"
-            )
+            raise SinkError("this output has no transparency; choose an effect with a background, as blur or color")
         self.size = self.size or self._on_grid(frame.size)
         if self.matrix is None:
             usual = ColorMatrix.BT709 if self.size.height >= HD_HEIGHT_PX else ColorMatrix.BT601
@@ -51,7 +51,10 @@ class Steady:
             ColorRange.LIMITED,
         ):
             return frame
-        self._reformatter = self._reformatter or VideoReformatter()
+        if self._reformatter is None:
+            from av.video.reformatter import VideoReformatter
+
+            self._reformatter = VideoReformatter()
         return fit(frame, self.size, PixelFormat.I420, self.matrix, ColorRange.LIMITED, self._reformatter)
 
     def _on_grid(self, size: Size) -> Size:

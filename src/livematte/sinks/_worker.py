@@ -43,6 +43,11 @@ class Worker:
         self._thread = threading.Thread(target=self._run, name="livematte-out", daemon=True)
         self._thread.start()
 
+    @property
+    def hangs(self) -> bool:
+        """Whether the thread is still in the work."""
+        return self._thread.is_alive()
+
     def put(self, item: Any) -> None:
         """Hand over an item.
 

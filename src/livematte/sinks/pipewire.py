@@ -8,6 +8,7 @@ from fractions import Fraction
 from types import TracebackType
 
 from livematte import _pipewire
+from livematte._child import Child
 from livematte._clock import Clock, monotonic
 from livematte._errors import OptionError, SinkError
 from livematte._frame import ColorMatrix, Frame
@@ -57,7 +58,7 @@ class PipeWire:
         self._clock = clock
         self._mark = secrets.token_hex(8)
         self._steady = Steady(GRID_PX)
-        self._pipeline: _pipewire.Pipeline | None = None
+        self._pipeline: Child | None = None
         self._worker: Worker | None = None
         self._open = False
         self._counted_ns: int | None = None
@@ -120,7 +121,7 @@ class PipeWire:
             "livematte.id": self._mark,
         }
         caps = f"video/x-raw,format=I420,width={size.width},height={size.height},framerate={rate},colorimetry={colour}"
-        self._pipeline = _pipewire.Pipeline(
+        self._pipeline = _pipewire.pipeline(
             [
                 *("fdsrc", "fd=0", "do-timestamp=true", "!", caps),
                 *("!", "rawvideoparse", "use-sink-caps=true"),
@@ -136,11 +137,9 @@ class PipeWire:
 
     def _send(self, picture: Frame) -> None:
         """On the worker's thread: the bytes of one frame, all of them, or the next would begin in its middle."""
-        pipe = self._pipeline.stdin if self._pipeline else None
-        left = memoryview(planar_bytes(picture)).cast("B")
         try:
-            while pipe is not None and len(left):
-                left = left[pipe.write(left) or 0 :]
+            if self._pipeline is not None:
+                self._pipeline.send(planar_bytes(picture))
         except (OSError, ValueError) as exc:
             words = self._pipeline.last_words() if self._pipeline else "it was closed"
             raise SinkError(f"the PipeWire camera {self.name} is gone: {words}; does the daemon still run?") from exc

@@ -51,7 +51,8 @@ class PipeWire:
         self._buffer = bytearray()
         self._size, self._fps = Size(0, 0), Fraction(30)
         self._start_ns = clock()
-        self._pipeline = _pipewire.Pipeline(
+        sides = f"width=[8,{MAX_SIDE_PX},8],height=[2,{MAX_SIDE_PX},2]"  # y4menc leaves gaps in other rows
+        self._pipeline = _pipewire.pipeline(
             [
                 *("pipewiresrc", f"target-object={self._node.serial}", "always-copy=true", "client-name=livematte"),
                 *(("!", "image/jpeg", "!", "jpegdec") if self._node.jpeg else ()),
@@ -59,7 +60,7 @@ class PipeWire:
                 *("!", "videoconvert", "!", "videoscale"),
                 *(
                     "!",
-                    f"video/x-raw,format=I420,colorimetry=bt709,width=[8,{MAX_SIDE_PX},8],height=[2,{MAX_SIDE_PX},2]",
+                    f"video/x-raw,format=I420,colorimetry=bt709,{sides}",
                 ),
                 *("!", "y4menc", "!", "fdsink", "fd=1", "sync=false"),
             ],
