@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import subprocess
 import threading
+import weakref
 from collections import deque
-from typing import Any
+from typing import IO, Any
 
 STOP_S = 2.0
 """Given to a program to end before it is killed."""
@@ -36,8 +37,11 @@ class Child:
         )
         self.stdin, self.stdout = self._process.stdin, self._process.stdout
         self._words: deque[str] = deque(maxlen=LAST_WORDS)
-        self._listener = threading.Thread(target=self._listen, name="livematte-words", daemon=True)
+        self._listener = threading.Thread(
+            target=_listen, args=(self._process.stderr, self._words), name="livematte-words", daemon=True
+        )
         self._listener.start()
+        self._forgotten = weakref.finalize(self, _end, self._process)
 
     @property
     def running(self) -> bool:
@@ -81,14 +85,23 @@ class Child:
             try:
                 self._process.wait(STOP_S)
             except subprocess.TimeoutExpired:
-                self._process.kill()
-                self._process.wait()
+                pass  # killed below
+        self._forgotten()
         self._listener.join(STOP_S)
-        for pipe in (self.stdin, self.stdout, self._process.stderr):
-            if pipe is not None:
-                pipe.close()
 
-    def _listen(self) -> None:
-        if self._process.stderr is not None:
-            for line in self._process.stderr:
-                self._words.append(line.decode(errors="replace").strip())
+
+def _listen(pipe: IO[bytes] | None, words: deque[str]) -> None:
+    """On a thread; holds no reference to the Child, which may go first."""
+    if pipe is not None:
+        with pipe:
+            for line in pipe:
+                words.append(line.decode(errors="replace").strip())
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Kill what still runs, and close what it was fed and read through."""
+    process.kill()
+    process.wait()
+    for pipe in (process.stdin, process.stdout):
+        if pipe is not None:
+            pipe.close()

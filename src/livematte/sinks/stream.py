@@ -35,6 +35,9 @@ DEFAULT_FPS = Fraction(30)
 BITS_PER_PIXEL = 0.1
 """Of the usual bit rate: 2.8 Mbit/s at 720p30, as streaming services ask for."""
 
+LEAST_BITS = 100_000
+"""Of the usual bit rate: x264's rate control refuses next to nothing."""
+
 KEYFRAME_S = 2
 """Between key frames, so long at most: what a viewer who comes late waits for."""
 
@@ -179,7 +182,7 @@ class Stream:
         self._container.start_encoding()
 
     def _encoder_options(self, size: Size) -> dict[str, str]:
-        bits = self._bitrate or round(BITS_PER_PIXEL * size.width * size.height * self._fps)
+        bits = self._bitrate or max(LEAST_BITS, round(BITS_PER_PIXEL * size.width * size.height * self._fps))
         # the buffer of rate control holds half a second: a picture with much in it cannot hold up those behind it
         return {
             "preset": self._preset,
