@@ -25,7 +25,7 @@ from livematte._exchange import Exchange
 from livematte._frame import Frame, Size
 from livematte._latency import Latency, Rate
 from livematte._pipeline import StreamState, estimate, render
-from livematte._shape import TICK_S, Scaler, Shape, halved, opaque
+from livematte._shape import TICK_S, UNKNOWN_SIZE, Scaler, Shape, halved, opaque
 from livematte._stages import Effect, Segmenter, Sink, Source
 from livematte._stats import Stats
 from livematte.effects.transparent import Transparent
@@ -46,6 +46,9 @@ LINGER_NS = 3_000_000_000
 ASK_NS = 250_000_000
 """How often the output is asked for readers."""
 
+SIZE_NS, ASK_SIZE_NS = 1_000_000_000, 10_000_000
+"""How long the first plate waits for a camera to tell its size, and how often it looks."""
+
 NEVER = sys.maxsize
 
 
@@ -60,7 +63,7 @@ class Live:
         engine, threads, weights: of the model, see `Session`.
         effect: what the background becomes; an object or its spelling.
         framing: show the part of the output in which the people are.
-        size: of the output; None takes the camera's.
+        size: of the output; None takes the camera's, or 1280x720 if none is there after a second.
         fps: of covered frames, and the budget of a frame, until the camera tells its own.
         governor: lower the quality to keep up.
         wait: wait for a camera that is not there at the start, too.
@@ -110,7 +113,7 @@ class Live:
             clock=clock,
         )
         self._latency, self._rate = Latency(), Rate()
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a signal may steer while the loop takes what was asked for
         self._pending: dict[str, Any] = {}
         self._paused = self._stopped = False
         self._state, self._opening = StreamState(), 0
@@ -158,6 +161,17 @@ class Live:
         """Open the camera again."""
         self._change(paused=False)
 
+    def toggle_pause(self) -> None:
+        """Pause, or go on."""
+        with self._lock:
+            paused = self._pending.get("paused", self._paused)
+        self._change(paused=not paused)
+
+    @property
+    def seconds(self) -> float:
+        """Since the stream began."""
+        return (self._clock() - self._started_ns) / 1e9
+
     def status(self) -> dict[str, Any]:
         """How the stream is, as plain values; see docs/live.md."""
         parts, capture = self._parts, self._capture
@@ -181,8 +195,8 @@ class Live:
             "latency_sum_s": round(self._latency.sum_ns / 1e9, 3),
             "latency_count": self._latency.count,
             "rung": parts.governor.rung.name,
-            "rungs": parts.governor.as_list(),
-            "seconds": round((now_ns - self._started_ns) / 1e9, 1),
+            "rungs": parts.governor.as_list(self._started_ns / 1e6),
+            "seconds": round(self.seconds, 1),
             "error": capture.error or parts.error or self._error,
         }
 
@@ -238,6 +252,12 @@ class Live:
     def _cover(self, out: Sink, resting: bool) -> None:
         """No frame is there: the effect on a plain card."""
         now_ns = self._clock()
+        if not self._shape.settled:
+            info = self._capture.info
+            if info is None and self._capture.state == "opening" and now_ns - self._started_ns < SIZE_NS:
+                self._due_ns = now_ns + ASK_SIZE_NS
+                return
+            self._shape.settle(UNKNOWN_SIZE if info is None or info.size is None else info.size)
         self._write(out, self._picture(self._stamped(self._shape.card(), now_ns), camera=False))
         period_ns = int(1e9 / (PAUSED_FPS if resting else self._fps))
         self._due_ns = max(self._due_ns + period_ns, now_ns)
