@@ -117,7 +117,8 @@ class Live:
         self._pending: dict[str, Any] = {}
         self._paused = self._stopped = False
         self._state, self._opening = StreamState(), 0
-        self._started_ns = self._due_ns = self._read_ns = self._asked_ns = clock()
+        self._started_ns = self._next_ns = self._asked_ns = clock()
+        self._seen_ns, self._read_ns = self._started_ns - STALL_NS, self._started_ns - LINGER_NS
         self._last_pts = -1
         self._known_readers: int | None = None
         self._error: str | None = None
@@ -210,7 +211,7 @@ class Live:
             SinkError: writing failed.
             LivematteError: the first network cannot be loaded.
         """
-        self._started_ns = self._due_ns = self._clock()
+        self._started_ns = self._next_ns = self._clock()
         self._parts.start()
         try:
             with self._sink as out, self._capture:
@@ -225,10 +226,10 @@ class Live:
         self._apply()
         watched = self._is_watched()
         self._capture.want(watched and not self._paused)
-        taken = self._capture.take(max(0, self._due_ns - self._clock()) / 1e9)
+        taken = self._capture.take(max(0, self._due_ns() - self._clock()) / 1e9)
         if taken is not None:
             self._show(out, taken)
-        elif self._clock() >= self._due_ns and not self._stopped:
+        elif self._clock() >= self._due_ns() and not self._stopped:
             self._cover(out, resting=self._paused or not watched)
 
     def _show(self, out: Sink, taken: Taken) -> None:
@@ -245,8 +246,7 @@ class Live:
         now_ns = self._clock()
         spent_ns = now_ns - taken.arrived_ns
         self._latency.add(spent_ns)
-        self._due_ns = now_ns + STALL_NS
-        self._error = self._error if self.stats.covered > covered else None
+        self._seen_ns, self._next_ns = now_ns, now_ns + int(1e9 / self._fps)
         self._parts.observe(now_ns, spent_ns, taken.skipped, self.stats.covered > covered)
 
     def _cover(self, out: Sink, resting: bool) -> None:
@@ -254,13 +254,19 @@ class Live:
         now_ns = self._clock()
         if not self._shape.settled:
             info = self._capture.info
-            if info is None and self._capture.state == "opening" and now_ns - self._started_ns < SIZE_NS:
-                self._due_ns = now_ns + ASK_SIZE_NS
+            soon = not resting and self._capture.state in {"closed", "opening"}
+            if info is None and soon and now_ns - self._started_ns < SIZE_NS:
+                self._next_ns = now_ns + ASK_SIZE_NS
                 return
             self._shape.settle(UNKNOWN_SIZE if info is None or info.size is None else info.size)
         self._write(out, self._picture(self._stamped(self._shape.card(), now_ns), camera=False))
         period_ns = int(1e9 / (PAUSED_FPS if resting else self._fps))
-        self._due_ns = max(self._due_ns + period_ns, now_ns)
+        behind = self._next_ns + period_ns <= now_ns
+        self._next_ns = (now_ns if behind else self._next_ns) + period_ns
+
+    def _due_ns(self) -> int:
+        """When a frame has to go out, whether the camera gives one or not."""
+        return max(self._next_ns, self._seen_ns + STALL_NS) if self._capture.state == "open" else self._next_ns
 
     def _picture(self, frame: Frame, camera: bool = True) -> Frame:
         """What goes out for a frame in the stream's shape."""
@@ -298,7 +304,7 @@ class Live:
         if self._known_readers != 0:
             self._read_ns = now_ns
             return True
-        return self.stats.frames > 0 and now_ns - self._read_ns < LINGER_NS and self._capture.openings > 0
+        return now_ns - self._read_ns < LINGER_NS
 
     def _change(self, **what: Any) -> None:
         with self._lock:
@@ -311,7 +317,7 @@ class Live:
             with self._lock:
                 asked, self._pending = self._pending, {}
             if "paused" in asked and asked["paused"] != self._paused:
-                self._paused, self._due_ns = asked["paused"], self._clock()
+                self._paused, self._next_ns = asked["paused"], self._clock()
             if "effect" in asked:
                 self._effect, self._error = asked["effect"], None
                 self._parts.set_effect(self._effect)

@@ -31,7 +31,9 @@ RECORDINGS = ("file", "folder", "synthetic")
 
 @expand
 def command(
-    camera: Annotated[str | None, typer.Option(metavar="N|NAME", help="Camera by number, path or name.")] = None,
+    camera: Annotated[
+        str | None, typer.Option(metavar="N|NAME", help="Camera by number, path or name; else the first.")
+    ] = None,
     input_: Annotated[
         str | None, typer.Option("--input", metavar="SPEC", help="In place of a camera: screen:, rtsp://..., a file.")
     ] = None,
@@ -75,7 +77,7 @@ def command(
     from livematte.sinks import open_sink
 
     wanted = parse_size(size)
-    spec = input_ or (f"camera:{camera}" if camera is not None else "camera:0")
+    spec = input_ or f"camera:{camera or ''}"
     opener, info = _source(spec, wanted, fps, pixels, wait)
     stream = StreamInfo(wanted or info.size, info.fps, None, Fraction(1, 1_000_000))
     sink = open_sink(out, source_info=stream)

@@ -85,10 +85,10 @@ def create(
     fps: Fraction | float | str | None = None,
     pixels: str | None = None,
 ) -> Device:
-    """`camera:0`, `camera:/dev/video2`, `camera:NAME`.
+    """`camera:0`, `camera:/dev/video2`, `camera:NAME`; `camera:` is the first there is.
 
     Args:
-        argument: number, path, name or part of the name; None is the first camera.
+        argument: number, path, name or part of the name.
         size: asked of the camera, which gives the nearest it has.
         fps: asked of the camera.
         pixels: `mjpeg`, `yuyv` or `nv12`; None takes what needs the least work at this size and rate.
@@ -99,11 +99,9 @@ def create(
     """
     if pixels is not None and pixels not in PIXELS:
         raise OptionError(f"pixels must be {', '.join(PIXELS)}, got {pixels!r}")
-    if argument == "":
-        raise OptionError("camera needs a number, a path or a name, as in camera:0")
     wanted, rate = size or DEFAULT_SIZE, parse_fps(fps or DEFAULT_FPS)
     there = found()
-    camera = there[0] if argument is None and there else choose(argument or "0", there)
+    camera = there[0] if not argument and there else choose(argument or "0", there)
     modes = tuple(mode for mode in camera.modes if pixels is None or mode.pixels == PIXELS[pixels])
     if pixels is not None and camera.modes and not modes:
         has = ", ".join(sorted({mode.pixels for mode in camera.modes}))
