@@ -1,6 +1,6 @@
 """The live loop for ten minutes: age of the frames that leave, processor, memory.
 
-    python bench/live.py [--seconds 600] [--size 1280x720] [--effect blur:0.6] [--hog 4]
+    python bench/live.py [--seconds 600] [--size 1280x720] [--effect blur:0.6] [--hog 4] [--no-governor]
 
 Pictures of people come in real time, as I420 out of memory: what a camera of raw pictures
 costs to read is not in the figures. Every output picture is copied and written to the null
@@ -137,6 +137,7 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--effect", default="blur:0.6")
     parser.add_argument("--model", default="livematte:fast")
     parser.add_argument("--hog", type=int, default=0, help="busy programs in the middle third")
+    parser.add_argument("--no-governor", action="store_true", help="stay at the first rung")
     parser.add_argument("--out", default="live", help="name of the file in results/")
     options = parser.parse_args(arguments)
     width, height = map(int, options.size.split("x"))
@@ -149,6 +150,7 @@ def main(arguments: list[str]) -> None:
             model=options.model,
             effect=options.effect,
             threads=1,
+            governor=not options.no_governor,
             progress=watch,
         )
         started = time.perf_counter()
@@ -160,7 +162,7 @@ def main(arguments: list[str]) -> None:
     figures = {
         "machine": machine(),
         "camera_fps": options.fps,
-        **{name: getattr(options, name) for name in ("seconds", "size", "effect", "model", "hog")},
+        **{name: getattr(options, name) for name in ("seconds", "size", "effect", "model", "hog", "no_governor")},
         "wall_s": round(time.perf_counter() - started, 1),
         **watch.summary(),
         "rung": status["rung"],

@@ -25,7 +25,7 @@ from livematte._exchange import Exchange
 from livematte._frame import Frame, Size
 from livematte._latency import Latency, Rate
 from livematte._pipeline import StreamState, estimate, render
-from livematte._shape import TICK_S, UNKNOWN_SIZE, Scaler, Shape, halved, opaque
+from livematte._shape import TICK_S, UNKNOWN_SIZE, Shape, halved, opaque
 from livematte._stages import Effect, Segmenter, Sink, Source
 from livematte._stats import Stats
 from livematte.effects.transparent import Transparent
@@ -58,7 +58,8 @@ class Live:
 
     Args:
         source: opens the camera; called again whenever it is lost (DeviceLost). A source that ends, ends the stream.
-        sink: entered and left by `run()`. One with `readers()` decides whether the camera is open.
+        sink: entered and left by `run()`. One with `readers()` decides whether the camera is open, one that
+            `resizes` gets pictures of half the sides at the end of the quality ladder.
         model: registry name, loaded beside the stream, or a loaded segmenter.
         engine, threads, weights: of the model, see `Session`.
         effect: what the background becomes; an object or its spelling.
@@ -99,7 +100,7 @@ class Live:
         self._effect = make_effect(effect)
         self._clear = _is_clear(self._effect)
         self._fps = fps or DEFAULT_FPS
-        self._shape, self._scaler = Shape(size), Scaler()
+        self._shape = Shape(size)
         self._readers: Callable[[], int | None] = getattr(sink, "readers", lambda: None)
         self._capture = Capture(source, self._shape, wait=wait or self._readers() is not None, clock=clock)
         self._parts = Exchange(
@@ -109,6 +110,7 @@ class Live:
             self._shape.card,
             framing=framing,
             governor=governor,
+            lowest="half-size" if getattr(sink, "resizes", False) and not self._clear else "no-refinement",
             fps=self._fps,
             clock=clock,
         )
@@ -270,10 +272,10 @@ class Live:
 
     def _picture(self, frame: Frame, camera: bool = True) -> Frame:
         """What goes out for a frame in the stream's shape."""
-        parts, size = self._parts, frame.size
+        parts = self._parts
         stages, find = (parts.stages, parts.find) if camera else (parts.covering, estimate)
-        if parts.governor.rung.half_size and not self._clear:
-            frame = self._scaler(frame, halved(size), frame.matrix)
+        if parts.governor.rung.half_size:
+            frame = halved(frame)
         try:
             picture = render(stages, frame, self._state, self.stats, NEVER, find, MAX_MATTE_AGE_S)
         except SourceError as exc:  # an effect's film or picture is gone: its plate becomes a plain one
@@ -282,7 +284,7 @@ class Live:
             parts.set_effect(self._effect)
             self._state = StreamState()
             picture = render(parts.covering, frame, self._state, self.stats, NEVER)
-        return opaque(picture) if self._clear else self._scaler(picture, size, picture.matrix)
+        return opaque(picture) if self._clear else picture
 
     def _stamped(self, frame: Frame, at_ns: int) -> Frame:
         """The frame with the time it came as its pts, which never stands still."""
