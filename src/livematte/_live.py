@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -48,6 +48,9 @@ ASK_NS = 250_000_000
 
 SIZE_NS, ASK_SIZE_NS = 1_000_000_000, 10_000_000
 """How long the first plate waits for a camera to tell its size, and how often it looks."""
+
+LEAST_STEP = 1000
+"""Between the pts of two frames, in microseconds: many containers count milliseconds."""
 
 NEVER = sys.maxsize
 
@@ -106,7 +109,7 @@ class Live:
         self._parts = Exchange(
             model,
             self._effect,
-            load or (lambda spec: _registry.create("models", spec, engine=engine, threads=threads, weights=weights)),
+            load or loading(engine, threads, {model: weights} if isinstance(model, str) else {}),
             self._shape.card,
             framing=framing,
             governor=governor,
@@ -121,7 +124,7 @@ class Live:
         self._state, self._opening = StreamState(), 0
         self._started_ns = self._next_ns = self._asked_ns = clock()
         self._seen_ns, self._read_ns = self._started_ns - STALL_NS, self._started_ns - LINGER_NS
-        self._last_pts = -1
+        self._last_pts = -LEAST_STEP
         self._known_readers: int | None = None
         self._error: str | None = None
 
@@ -288,7 +291,7 @@ class Live:
 
     def _stamped(self, frame: Frame, at_ns: int) -> Frame:
         """The frame with the time it came as its pts, which never stands still."""
-        self._last_pts = max((at_ns - self._started_ns) // 1000, self._last_pts + 1)
+        self._last_pts = max((at_ns - self._started_ns) // 1000, self._last_pts + LEAST_STEP)
         return replace(frame, pts=self._last_pts, time_base=TICK_S)
 
     def _write(self, out: Sink, picture: Frame) -> None:
@@ -331,6 +334,19 @@ class Live:
                 self._parts.set_model(asked["model"])
         if self._parts.exchange():
             self._state = StreamState(failures=self._state.failures, framing=self._state.framing)
+
+
+def loading(
+    engine: str = "auto", threads: int | None = None, weights: Mapping[str, str | None] | None = None
+) -> Callable[[str], Segmenter]:
+    """What loads networks by name; local weights belong to the one they were given with."""
+
+    def load(spec: str) -> Segmenter:
+        options = {"engine": engine, "threads": threads, "weights": (weights or {}).get(spec)}
+        segmenter: Segmenter = _registry.create("models", spec, **options)
+        return segmenter
+
+    return load
 
 
 def make_effect(effect: Effect | str, **look: Any) -> Effect:
