@@ -75,7 +75,7 @@ def graph() -> list[dict[str, Any]]:
     """
     try:
         done = subprocess.run(["pw-dump"], check=False, capture_output=True, timeout=ASK_S)
-        objects: list[dict[str, Any]] = json.loads(done.stdout) if done.returncode == 0 else []
+        objects = parse_dump(done.stdout.decode(errors="replace")) if done.returncode == 0 else []
     except FileNotFoundError as exc:
         raise NoPipeWire(f"pw-dump not found; {INSTALL}") from exc
     except (OSError, subprocess.TimeoutExpired, ValueError) as exc:
@@ -83,6 +83,26 @@ def graph() -> list[dict[str, Any]]:
     if not objects:
         raise NoPipeWire("no PipeWire daemon runs in this session; start it: systemctl --user start pipewire")
     return objects
+
+
+def parse_dump(text: str) -> list[dict[str, Any]]:
+    """The objects that `pw-dump` printed: a list, and further ones of what changed while it was at work, in which an
+    object without `info` has gone.
+
+    Raises:
+        ValueError: it is not JSON.
+    """
+    objects: dict[int, dict[str, Any]] = {}
+    decoder, text = json.JSONDecoder(), text.strip()
+    while text:
+        part, end = decoder.raw_decode(text)
+        text = text[end:].lstrip()
+        for item in part:
+            if item.get("info") is None and item["id"] in objects:
+                del objects[item["id"]]
+            else:
+                objects[item["id"]] = item
+    return list(objects.values())
 
 
 def cameras() -> list[Node]:

@@ -44,6 +44,9 @@ SOURCES = {
 STAMPED = ("pipewire",)
 """Sources whose frames have the time at which they came."""
 
+LIVE = {"camera", "screen", "stream"}
+"""Sources that never end, and need a device or a network: see tests/unit/test_sources_live.py."""
+
 SINKS = {
     "file": lambda folder: (str(folder / "out.mp4"), {}, FRAMES),
     "folder": lambda folder: (str(folder / "out"), {}, FRAMES),
@@ -105,7 +108,7 @@ def pictures(count=FRAMES, size=(64, 48)):
 
 
 def test_every_name_has_an_example():
-    assert set(_registry.names("sources")) == set(SOURCES)
+    assert set(_registry.names("sources")) == set(SOURCES) | LIVE
     assert set(_registry.names("sinks")) == set(SINKS)
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from livematte import _pipewire
 from livematte._clock import ManualClock
 from livematte._errors import MissingExtra, OptionError, SinkError
 from livematte._frame import ColorMatrix, Frame, Size
@@ -94,6 +95,25 @@ class TestVirtual:
     def test_an_argument(self):
         with pytest.raises(OptionError, match="say v4l2:3 or pipewire:3"):
             virtual.create("3")
+
+
+class TestGraph:
+    def test_what_changed_while_it_was_printed(self):
+        dump = (
+            '[{"id": 1, "info": {"a": 1}}, {"id": 2, "info": {}}]\n[{"id": 1, "info": null}, {"id": 3, "info": {}}]\n'
+        )
+        assert [item["id"] for item in _pipewire.parse_dump(dump)] == [2, 3]
+        assert _pipewire.parse_dump("") == []
+
+    def test_nonsense_is_no_daemon(self, tmp_path, monkeypatch):
+        fakes.fake_programs(tmp_path)
+        (tmp_path / "graph").write_text("no JSON")
+        monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+        with pytest.raises(_pipewire.NoPipeWire, match="does not answer"):
+            _pipewire.graph()
+
+    def test_names_are_quoted_whole(self):
+        assert _pipewire.structure({"a": 'x "!é'}) == ('"p,a=(string)\\"x\\\\040\\\\042\\\\041\\\\303\\\\251\\""')
 
 
 class TestPyVirtualCam:
@@ -247,8 +267,7 @@ class TestWindow:
         player(first="echo 'Could not initialize SDL' >&2; exit 1")
         sink = open_sink("preview")
         with pytest.raises(SinkError, match="ffplay shows no window: Could not initialize SDL"), sink:
-            for _ in range(10_000):
-                sink.write(figure())
+            [sink.write(figure()) for _ in range(10_000)]
 
     def test_no_program_and_no_screen(self, bare, monkeypatch):
         with pytest.raises(SinkError, match=r"needs ffplay.* use --out preview:page"), open_sink("preview"):

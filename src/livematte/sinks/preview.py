@@ -124,6 +124,8 @@ class Page:
         SinkError: the port is taken.
     """
 
+    resizes = True
+
     def __init__(self, *, port: int = DEFAULT_PORT) -> None:
         self.feed = JpegFeed()
         self.token = secrets.token_urlsafe(16)
