@@ -312,7 +312,7 @@ class TestGovernor:
 class TestOneShape:
     @pytest.mark.parametrize("size", [Size(640, 360), Size(90, 160), Size(321, 181)])
     def test_whatever_the_camera_gives_the_output_keeps_its_size(self, size: Size) -> None:
-        out = parts.Output(lambda count: live.stop() if count == 8 else None)
+        out = parts.Output(lambda count: parts.end(live) if count == 8 else None)
         live = Live(lambda: parts.Room(out, size=size), out, model=parts.Figure(), effect=GREEN, size=parts.SIZE)
         live.run()
         assert {frame.size for frame in out.frames} == {parts.SIZE}
@@ -321,7 +321,7 @@ class TestOneShape:
         }
 
     def test_without_a_size_it_is_the_cameras(self) -> None:
-        out = parts.Output(lambda count: live.stop() if count == 8 else None)
+        out = parts.Output(lambda count: parts.end(live) if count == 8 else None)
         live = Live(lambda: parts.Room(out, size=Size(200, 100)), out, model=parts.Figure(), effect=GREEN)
         live.run()
         assert {frame.size for frame in out.frames} == {Size(200, 100)}
@@ -365,7 +365,7 @@ class TestEnds:
         with pytest.raises(OpenError, match="no camera 'x'"):
             Live(absent, parts.Output(), model=parts.Figure(), effect=GREEN).run()
         assert len(tries) == 1
-        out = parts.Output(lambda count: live.stop() if count == 20 else None)
+        out = parts.Output(lambda count: parts.end(live) if count == 20 else None)
         live = Live(absent, out, model=parts.Figure(), effect=GREEN, size=parts.SIZE, wait=True)
         live._capture._pause = lambda seconds: out.wait_for(1)
         live.run()
@@ -393,7 +393,7 @@ class TestEnds:
         assert all(np.ptp(frame.planes[0]) <= 2 for frame in out.frames)
 
     def test_no_thread_stays(self) -> None:
-        out = parts.Output(lambda count: live.stop() if count == 3 else None)
+        out = parts.Output(lambda count: parts.end(live) if count == 3 else None)
         live = Live(
             lambda: parts.Room(out), out, model="livematte:fast", effect=GREEN, load=lambda spec: parts.Figure()
         )
