@@ -1,4 +1,4 @@
-"""Every registered engine runs the packaged network, and keeps the promises of `Engine`."""
+"""Every registered engine runs a network of ours, and keeps the promises of `Engine`."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ from livematte.engines import Engine
 F32 = npt.NDArray[np.float32]
 
 NAMES = _registry.names("engines")
-WEIGHTS = Path(_registry.__file__).parent / "models" / "weights"
+GOLDEN = Path(__file__).parents[1] / "golden"
 ROUNDS = 8
 """Runs of each thread in the test of threads: enough for them to overlap."""
 
 
 def graph_for(name: str) -> Path:
-    """The packaged network in a format that the engine takes."""
+    """A network in a format that the engine takes: one picture in, one alpha out."""
     module = _registry.load("engines", name)
     for suffix in (*module.READS, *module.CONVERTS):
-        path = WEIGHTS / f"livematte{suffix}"
+        path = GOLDEN / f"network-256x144{suffix}"
         if path.is_file():
             return path
-    pytest.skip(f"the package has no weights that {name} takes: it reads {module.READS}")
+    pytest.fail(f"there is no golden network that {name} takes: it reads {module.READS}")
 
 
 def load(name: str, **options: Any) -> Engine:
@@ -55,7 +55,7 @@ def pictures(engine: Engine, seed: int = 0) -> list[F32]:
 
 
 def test_there_are_engines() -> None:
-    assert {"litert", "onnxruntime"} <= set(NAMES)
+    assert {"litert", "onnxruntime", "openvino", "torch"} <= set(NAMES)
 
 
 @pytest.mark.parametrize("name", NAMES)
