@@ -138,6 +138,7 @@ def measure(task: Row) -> Row:
     stages = build_stages(task["model"], task["effect"], engine=task["engine"], threads=task["threads"])
     try:
         frames, state, count = synthetic_frames(SIZE, 8), StreamState(), task["frames"]
+        memory: Any = None
 
         def whole(index: int) -> None:
             frame = frames[index % len(frames)]  # a copy: frames remember their small picture
@@ -147,7 +148,6 @@ def measure(task: Row) -> Row:
             nonlocal memory
             _, memory = stages.segmenter.segment(frames[index % len(frames)], memory)
 
-        memory: Any = None
         frame_ms, cpu_ms = _timed(whole, count)
         network_ms, _ = _timed(network, count)
         peak_mb = _peak_mb()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import math
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -212,7 +213,8 @@ def spec_of(model: str) -> ModelSpec:
     specs: dict[str, ModelSpec] = getattr(_registry.load("models", name), "SPECS", {})
     if not specs:
         raise OptionError(f"{model} does not say which weights it has: it cannot be tuned")
-    return pick(specs, name, tag)
+    # what follows the tag, such as the classes that stay, changes what is made of the network's output alone
+    return pick(specs, name, re.split("[:?]", tag)[0] or None if tag else None)
 
 
 def remembered(spec: ModelSpec) -> Choice | None:

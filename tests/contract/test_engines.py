@@ -15,7 +15,7 @@ import pytest
 
 from livematte import _registry
 from livematte._errors import InferenceError, LoadError
-from livematte.engines import Engine
+from livematte.engines import Engine, version_of
 
 F32 = npt.NDArray[np.float32]
 
@@ -64,6 +64,19 @@ def test_module_says_what_it_reads(name: str) -> None:
     assert module.READS
     assert all(suffix.startswith(".") for suffix in (*module.READS, *module.CONVERTS))
     assert isinstance(module.installed(), bool)
+    assert version_of(name) or not module.installed()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_variant_runs_and_says_where(name: str) -> None:
+    plain = load(name)
+    for variant in getattr(_registry.load("engines", name), "variants", tuple)():
+        engine: Engine = _registry.create("engines", variant, graph=graph_for(name))
+        assert engine.name == name
+        assert engine.runs_on != plain.runs_on
+        np.testing.assert_allclose(engine.run(pictures(engine))[0], plain.run(pictures(plain))[0], atol=0.2)
+        engine.close()
+    plain.close()
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -83,6 +96,7 @@ def test_importing_the_module_loads_no_runtime(name: str) -> None:
 def test_engine_keeps_the_protocol(engine: Engine) -> None:
     assert isinstance(engine, Engine)
     assert engine.name in NAMES
+    assert engine.runs_on
     for tensor in (*engine.inputs, *engine.outputs):
         assert tensor.name
         assert all(isinstance(n, int) and n > 0 for n in tensor.shape)

@@ -24,7 +24,7 @@ class Job:
         str | None,
         typer.Option(metavar="NAME,NAME", help="What stays, for a model that tells classes apart: person,dog."),
     ] = None
-    engine: Annotated[str, typer.Option(help="What runs the network: auto, onnxruntime or litert.")] = "auto"
+    engine: Annotated[str, typer.Option(help="What runs the network: auto, or a name; `livematte doctor`.")] = "auto"
     threads: Annotated[int | None, typer.Option(metavar="N", help="Threads of the engine.")] = None
     weights: Annotated[
         str | None, typer.Option(metavar="FILE", help="Weights from this file in place of the model's own.")

@@ -16,7 +16,7 @@ DEFAULT_SIZES = ["640x360", "1280x720", "1920x1080"]
 
 def command(
     model: Annotated[str, typer.Option(help="Network that finds people; `livematte models list`.")] = "livematte",
-    engine: Annotated[str, typer.Option(help="What runs the network: auto, onnxruntime or litert.")] = "auto",
+    engine: Annotated[str, typer.Option(help="What runs the network: auto, or a name; `livematte doctor`.")] = "auto",
     threads: Annotated[int | None, typer.Option(metavar="N", help="Threads of the engine.")] = None,
     weights: Annotated[
         str | None, typer.Option(metavar="FILE", help="Weights from this file in place of the model's own.")

@@ -173,7 +173,8 @@ def _resize(a: dict[str, Any], i: list[Any]) -> Any:
         factors = [new / old for new, old in zip(after, before, strict=True)]
     else:
         factors = [float(s) for s in scales.tolist()]
-        after = [math.floor(old * s) for old, s in zip(before, factors, strict=True)]
+        # in float32, as other runtimes do: 7 x 13/7 is 13 there
+        after = [int(np.float32(old) * np.float32(s)) for old, s in zip(before, factors, strict=True)]
     if mode not in ("nearest", "linear") or x.ndim != 4 or after[:2] != before[:2]:
         raise RuntimeError(f"Resize with mode {mode} from {before} to {after}")
     if mode == "linear":

@@ -25,7 +25,7 @@ import numpy as np
 from livematte import _registry, _weights
 from livematte._errors import LivematteError, LoadError
 from livematte._frame import Size
-from livematte.engines import DEFAULT_THREADS, _tfjs_file, version_of
+from livematte.engines import DEFAULT_THREADS, _onnx_file, _tfjs_file, _tflite_file, version_of
 from livematte.engines._file import read, write_atomically
 
 MEMORY_BYTES = 4 << 30
@@ -49,6 +49,7 @@ def prove(engine: str, graph: Path, threads: int | None = None, picture: Size | 
     passed = _weights.cache_dir() / "tried" / _key(engine, graph, picture)
     if passed.is_file():
         return
+    well_formed(graph)
     root = Path(_registry.__file__).parents[1]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join((str(root), *sys.path))}
     size = [] if picture is None else [str(picture.width), str(picture.height)]
@@ -66,11 +67,23 @@ def prove(engine: str, graph: Path, threads: int | None = None, picture: Size | 
     except subprocess.TimeoutExpired as exc:
         raise LoadError(f"{graph} was not loaded and run once in {SECONDS:.0f} s on {engine}: refused") from exc
     if done.returncode == REFUSED:
-        raise LoadError(done.stdout.decode("utf-8", "replace").strip() or f"{graph} cannot be loaded")
+        said = done.stdout.decode("utf-8", "replace").strip()
+        raise LoadError(said if str(graph) in said else f"{graph}: {said or 'it cannot be loaded'}")
     if done.returncode:
         raise LoadError(f"{graph} {_end(done.returncode)} {engine} in a trial: the file is damaged or hostile")
     with contextlib.suppress(OSError):  # a cache that cannot be written costs a trial next time
         write_atomically(passed, b"")
+
+
+def well_formed(graph: Path) -> None:
+    """What can be said of a file without a runtime, and without starting a process.
+
+    Raises:
+        LoadError: see `_onnx_file.check` and `_tflite_file.check`.
+    """
+    checks = {".onnx": _onnx_file.check, ".tflite": _tflite_file.check}
+    if (check := checks.get(graph.suffix)) is not None:
+        check(read(graph), graph)
 
 
 def _key(engine: str, graph: Path, picture: Size | None) -> str:
