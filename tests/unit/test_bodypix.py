@@ -375,6 +375,15 @@ def test_every_published_variant_has_a_tag_and_its_address() -> None:
     assert all(spec.files[-1].shards for spec in bodypix.SPECS.values())
 
 
+@pytest.mark.parametrize("stride", [8, 16])
+def test_multiply_adds_are_those_of_the_graph(stride: int, tmp_path: Path) -> None:
+    from livematte.models._cost import multiply_adds
+
+    made, outputs = graphs.mobilenet(graphs.noise(1), multiplier=0.5, stride=stride)
+    known = bodypix.SPECS[f"mobilenet-050-s{stride}-q1"]
+    assert multiply_adds(made.write(tmp_path / "model.json", outputs, 1), known.size) == known.multiply_adds
+
+
 def published(tag: str, **options: Any) -> BodyPix:
     """A model from the cache, where a network of noise was put as if it had been pulled."""
     place = _weights.place(bodypix.SPECS[tag].files[-1])

@@ -99,14 +99,17 @@ class Found:
         Raises:
             LoadError: the file holds a network without key points.
         """
-        needed = ("heatmaps", "short_offsets", "displacement_fwd", "displacement_bwd")
-        heatmaps, *vectors = (self._map(name) for name in needed)
+        maps = Maps(
+            sigmoid(self._map("heatmaps")),
+            self._map("short_offsets"),
+            self._map("displacement_fwd"),
+            self._map("displacement_bwd"),
+            self._stride,
+        )
         down, across = self._fit.scale
         return [
             pose._replace(points=pose.points / (across, down) - (self._fit.left, self._fit.top))
-            for pose in decode(
-                Maps(sigmoid(heatmaps), *vectors, self._stride), most=most, least_score=least_score, radius_px=radius_px
-            )
+            for pose in decode(maps, most=most, least_score=least_score, radius_px=radius_px)
         ]
 
     def people(

@@ -136,4 +136,5 @@ def _vector(field: F32, row: int, column: int, index: int) -> F64:
 
 def _near(a: F64, b: F64, radius_px: float) -> npt.NDArray[np.bool_]:
     """Whether points are the same one."""
-    return np.sum(np.square(a - b), axis=-1) <= radius_px * radius_px
+    near: npt.NDArray[np.bool_] = np.sum(np.square(a - b), axis=-1) <= radius_px * radius_px
+    return near

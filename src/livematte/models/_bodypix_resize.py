@@ -48,7 +48,7 @@ def check_resolution(resolution: Resolution) -> float:
         OptionError: none of these.
     """
     try:
-        number = SHARES[resolution] if resolution in SHARES else float(resolution)  # type: ignore[index]
+        number = SHARES.get(str(resolution)) or float(resolution)
     except (TypeError, ValueError):
         number = math.nan
     if SHARE_RANGE[0] <= number <= SHARE_RANGE[1] or PIXEL_RANGE[0] <= number <= PIXEL_RANGE[1]:
@@ -129,9 +129,8 @@ def _rounded(value: float) -> int:
 def shrink(rgb: U8, fit: Fit) -> F32:
     """The network's picture (h, w, 3) of a frame, in code values."""
     padded = np.pad(rgb, ((fit.top, fit.top), (fit.left, fit.left), (0, 0)))
-    rows = np.arange(fit.inner.height) * (fit.padded.height / fit.inner.height)
-    columns = np.arange(fit.inner.width) * (fit.padded.width / fit.inner.width)
-    return sample(padded, rows, columns)
+    down, across = fit.scale
+    return sample(padded, _pixels(fit.inner.height) / down, _pixels(fit.inner.width) / across)
 
 
 def enlarge(grid: F32, fit: Fit) -> F32:
@@ -160,11 +159,10 @@ def on_corners(cells: int, pixels: int, places: F64) -> tuple[int, F64]:
 
 def sample(values: npt.NDArray[Any], rows: F64, columns: F64) -> F32:
     """Bilinear interpolation of (h, w, c) at every crossing of rows and columns, which lie within it."""
-    (top, bottom, down), (left, right, across) = _between(rows, len(values)), _between(columns, values.shape[1])
-    down, across = down[:, None, None], across[:, None]
+    (top, bottom, below), (left, right, beside) = _between(rows, len(values)), _between(columns, values.shape[1])
+    down, across = below[:, None, None], beside[:, None]
     wide = values[top] * (1 - down) + values[bottom] * down  # (rows, w, c)
-    result: F32 = wide[:, left] * (1 - across) + wide[:, right] * across
-    return result
+    return (wide[:, left] * (1 - across) + wide[:, right] * across).astype(np.float32, copy=False)
 
 
 def _between(at: F64, count: int) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp], F32]:
@@ -176,7 +174,7 @@ def _between(at: F64, count: int) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.
 
 def _corners(cells: int, pixels: int) -> F64:
     """Places of pixels in a row of cells, first on first and last on last."""
-    return np.arange(pixels) * ((cells - 1) / (pixels - 1) if pixels > 1 else 0.0)
+    return _pixels(pixels) * ((cells - 1) / (pixels - 1) if pixels > 1 else 0.0)
 
 
 def _crop(pixels: int, before: int, inner: int) -> F64:
@@ -185,4 +183,8 @@ def _crop(pixels: int, before: int, inner: int) -> F64:
     if pixels == 1:
         return np.array([0.5 * (inner - 1)])
     first, last = before / span, (before + pixels - 1) / span
-    return first * (inner - 1) + np.arange(pixels) * ((last - first) * (inner - 1) / (pixels - 1))
+    return first * (inner - 1) + _pixels(pixels) * ((last - first) * (inner - 1) / (pixels - 1))
+
+
+def _pixels(count: int) -> F64:
+    return np.arange(count, dtype=np.float64)

@@ -19,9 +19,15 @@ from livematte._errors import OptionError
 from livematte._frame import Size
 from livematte._weights import WeightsFile
 from livematte.models._bodypix import THRESHOLD, BodyPix, Kind
+from livematte.models._bodypix_poses import NAMES
 from livematte.models._bodypix_resize import Resolution
 from livematte.models._load import load_engine
+from livematte.models._parts import PALETTE, PARTS, part_picture, people_picture
 from livematte.models._spec import ModelSpec, pick
+
+__all__ = ["KEYPOINTS", "PALETTE", "PARTS", "SPECS", "create", "part_picture", "people_picture"]
+
+KEYPOINTS = NAMES
 
 CARD = "https://github.com/tensorflow/tfjs-models/tree/master/body-pix"
 ADDRESS = "https://storage.googleapis.com/tfjs-models/savedmodel"
@@ -52,6 +58,18 @@ LOCAL = {
 SIZES = {8: Size(257, 257), 16: Size(513, 289), 32: Size(513, 289)}
 """Usual picture by stride. 1 + n strides puts the corners of the grid onto those of the picture."""
 
+MULTIPLY_ADDS = {
+    "mobilenet-050-s16": 524_451_040,
+    "mobilenet-050-s8": 692_332_512,
+    "mobilenet-075-s16": 1_119_846_096,
+    "mobilenet-075-s8": 1_485_879_120,
+    "mobilenet-100-s16": 1_937_354_176,
+    "mobilenet-100-s8": 2_577_679_296,
+    "resnet50-s16": 18_611_790_016,
+    "resnet50-s32": 11_186_073_792,
+}
+"""Of the usual picture, whatever the bytes of a weight."""
+
 USES = {8: "square and upright pictures; finer grid of a smaller picture", 16: "wide pictures, people far away"}
 
 
@@ -74,6 +92,7 @@ def _specs() -> Iterator[tuple[str, ModelSpec]]:
                     source=CARD,
                     summary=f"{use}; parts and several people{words}",
                     open_size=True,
+                    multiply_adds=MULTIPLY_ADDS[f"{network}-s{stride}"],
                 ),
             )
 
@@ -105,9 +124,9 @@ def create(
     """
     tag, given = _options(argument)
     spec = pick(SPECS, "bodypix", tag)
-    file = None if weights is not None else _file(spec, engine)
-    open_size = (Path(weights).suffix if file is None else file.suffix) != ".tflite"
-    chosen = replace(spec, files=spec.files if file is None else (file,), open_size=open_size)
+    files = spec.files if weights is not None else (_file(spec, engine),)
+    open_size = Path(weights or files[0].path).suffix != ".tflite"
+    chosen = replace(spec, files=files, open_size=open_size)
     stride = int(spec.name.rpartition("-s")[2].partition("-")[0])
     return BodyPix(
         spec.name,
