@@ -42,6 +42,7 @@ def test_the_commands_of_the_design_are_there() -> None:
         "replace",
         "remove",
         "matte",
+        "live",
         "parts",
         "classes",
         "grey",

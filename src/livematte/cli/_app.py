@@ -16,6 +16,7 @@ ORDER = (
     "replace",
     "remove",
     "matte",
+    "live",
     "parts",
     "classes",
     "grey",
