@@ -125,7 +125,11 @@ class PresetFile:
             if kept is not None:
                 wanted[name] = kept
             text = _spliced(before, name, None if kept is None else written(name, kept, path.parent))
-            if parse(text, path) != wanted:
+            try:
+                understood = parse(text, path) == wanted
+            except OptionError:
+                understood = False
+            if not understood:
                 raise OptionError(f"{path} spells {name!r} in a way that is not changed here; edit the file by hand")
             try:
                 path.parent.mkdir(parents=True, exist_ok=True)

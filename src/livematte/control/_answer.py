@@ -349,7 +349,7 @@ class Steered(Strict):
         self.close_connection = True
         request_line: bytes = getattr(self, "raw_requestline")  # noqa: B009 the stubs do not know it
         with door.socket():
-            Socket(self.connection, desk, door).run(self.raw_requestline, self.headers)
+            Socket(self.connection, desk, door).run(request_line, self.headers)
 
 
 class Plain(Steered):

@@ -168,10 +168,10 @@ def _read(path: Path) -> Running | None:
         found = Running(**told)
     except (OSError, ValueError, TypeError, RecursionError):
         return None
-    texts = (found.name, found.url, found.token)
-    if not all(isinstance(text, str) for text in texts) or not isinstance(found.pid, int) or found.pid <= 0:
+    kinds = {"name": str, "pid": int, "url": str, "token": str}
+    if not all(isinstance(told[key], kind) for key, kind in kinds.items()):
         return None
-    return found if NAME.fullmatch(found.name) and found.url.startswith("http://") else None
+    return found if NAME.fullmatch(found.name) and found.pid > 0 and found.url.startswith("http://") else None
 
 
 def _is_alive(found: Running) -> bool:
