@@ -76,6 +76,7 @@ class Capture:
         self._changed = threading.Condition()
         self._box: Taken | None = None
         self._wanted = self._stopped = False
+        self._woken = 0
         self._failure: BaseException | None = None
         self._thread = threading.Thread(target=self._work, name="livematte-capture", daemon=True)
 
@@ -106,21 +107,23 @@ class Capture:
             return self.state == "ended" and self._box is None
 
     def take(self, timeout_s: float) -> Taken | None:
-        """The newest frame that was not taken; None if none comes in time, or the source has ended.
+        """The newest frame that was not taken; None if none comes in time, and when the state changes.
 
         Raises:
             LivematteError: the source failed for good.
         """
         with self._changed:
-            self._changed.wait_for(lambda: self._box or self._failure or self.state == "ended", timeout_s)
+            known = self.state, self._woken
+            self._changed.wait_for(lambda: self._box or self._failure or known != (self.state, self._woken), timeout_s)
             taken, self._box = self._box, None
             if taken is None and self._failure is not None:
                 raise self._failure
             return taken
 
     def wake(self) -> None:
-        """Let a `take()` that waits look again at once."""
+        """End a `take()` that waits."""
         with self._changed:
+            self._woken += 1
             self._changed.notify_all()
 
     def _work(self) -> None:

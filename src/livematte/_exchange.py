@@ -45,8 +45,6 @@ class Exchange:
         stages, find: for `render()` and a frame of the camera.
         covering: for a frame that has nobody in it.
         spec: name of the network that is wanted or at work.
-        engine: that runs it; None while there is none.
-        error: what is wrong with a network, in words.
     """
 
     def __init__(
@@ -62,7 +60,8 @@ class Exchange:
         clock: Clock,
     ) -> None:
         self.governor = Governor(1000 / fps, governor)
-        self.error: str | None = None
+        self._failing: str | None = None
+        self._refused: str | None = None
         self._load, self._card, self._clock = load, card, clock
         self._effect, self._framing, self._budget_ms = effect, framing, 1000 / fps
         self._loader = Loader(self._make_ready)
@@ -86,6 +85,11 @@ class Exchange:
         return None if self._usual is None else getattr(self.stages.segmenter, "engine", None)
 
     @property
+    def error(self) -> str | None:
+        """What is wrong with a network, in words: the one at work, or one that could not be loaded."""
+        return self._failing or self._refused
+
+    @property
     def loading(self) -> bool:
         """Whether a network is on its way."""
         return self._loader.waits_for(USUAL)
@@ -107,7 +111,7 @@ class Exchange:
 
     def set_model(self, spec: str) -> None:
         """Ask for another network."""
-        self.error = None
+        self._refused = None
         self._loader.request(USUAL, spec)
 
     def set_fps(self, fps: float) -> None:
@@ -145,7 +149,7 @@ class Exchange:
         if covered:
             self._failed(now_ns)
             return
-        self._failures, self.error = 0, None
+        self._failures, self._failing = 0, None
         if self.governor.observe(now_ns / 1e6, spent_ns / 1e6, skipped):
             self._rebuild()
 
@@ -172,7 +176,7 @@ class Exchange:
             self.governor.exchange(False, self._now_ms())
         elif self._usual is None and loaded.error is not None:
             raise loaded.error
-        self.error = f"{loaded.spec}: {loaded.error}"
+        self._refused = f"{loaded.spec}: {loaded.error}"
 
     def _put(self, spec: str, segmenter: Segmenter) -> None:
         old = [self._usual if self._owned else None]
@@ -180,7 +184,8 @@ class Exchange:
             old.append(self._large)
             self._large = None
         first = self._usual is None
-        self.spec, self._usual, self._owned, self._failures = spec, segmenter, True, 0
+        self.spec, self._usual, self._owned = spec, segmenter, True
+        self._failures, self._failing, self._refused = 0, None, None
         for one in old:
             if one is not None:
                 one.close()
@@ -194,7 +199,7 @@ class Exchange:
         self._failures += 1
         if self._failures < FAILURES:
             return
-        self.error = f"{self.spec} gives no matte; the picture is covered"
+        self._failing = f"{self.spec} gives no matte; the picture is covered"
         if self.governor.rung.large and self._large is not None:
             self._large.close()
             self._large = None

@@ -176,9 +176,10 @@ class Governor:
             return self._move(-1, at_ms, f"{spent} for {self._patience_ms / 1000:.0f} s")
         return None
 
-    def as_list(self) -> list[dict[str, Any]]:
-        """The history as plain values, oldest first."""
-        return [{"at_ms": round(c.at_ms, 1), "rung": c.rung, "why": c.why} for c in tuple(self.history)]
+    def as_list(self, zero_ms: float = 0.0) -> list[dict[str, Any]]:
+        """The history as plain values, oldest first, in seconds since `zero_ms`."""
+        changes = tuple(self.history)
+        return [{"at_s": round((c.at_ms - zero_ms) / 1000, 1), "rung": c.rung, "why": c.why} for c in changes]
 
     def _move(self, step: int, at_ms: float, why: str) -> RungChange:
         self._index += step

@@ -25,7 +25,7 @@ from livematte._exchange import Exchange
 from livematte._frame import Frame, Size
 from livematte._latency import Latency, Rate
 from livematte._pipeline import StreamState, estimate, render
-from livematte._shape import TICK_S, Scaler, Shape, halved, opaque
+from livematte._shape import TICK_S, UNKNOWN_SIZE, Scaler, Shape, halved, opaque
 from livematte._stages import Effect, Segmenter, Sink, Source
 from livematte._stats import Stats
 from livematte.effects.transparent import Transparent
@@ -46,6 +46,9 @@ LINGER_NS = 3_000_000_000
 ASK_NS = 250_000_000
 """How often the output is asked for readers."""
 
+SIZE_NS, ASK_SIZE_NS = 1_000_000_000, 10_000_000
+"""How long the first plate waits for a camera to tell its size, and how often it looks."""
+
 NEVER = sys.maxsize
 
 
@@ -60,7 +63,7 @@ class Live:
         engine, threads, weights: of the model, see `Session`.
         effect: what the background becomes; an object or its spelling.
         framing: show the part of the output in which the people are.
-        size: of the output; None takes the camera's.
+        size: of the output; None takes the camera's, or 1280x720 if none is there after a second.
         fps: of covered frames, and the budget of a frame, until the camera tells its own.
         governor: lower the quality to keep up.
         wait: wait for a camera that is not there at the start, too.
@@ -110,11 +113,12 @@ class Live:
             clock=clock,
         )
         self._latency, self._rate = Latency(), Rate()
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a signal may steer while the loop takes what was asked for
         self._pending: dict[str, Any] = {}
         self._paused = self._stopped = False
         self._state, self._opening = StreamState(), 0
-        self._started_ns = self._due_ns = self._read_ns = self._asked_ns = clock()
+        self._started_ns = self._next_ns = self._asked_ns = clock()
+        self._seen_ns, self._read_ns = self._started_ns - STALL_NS, self._started_ns - LINGER_NS
         self._last_pts = -1
         self._known_readers: int | None = None
         self._error: str | None = None
@@ -158,6 +162,17 @@ class Live:
         """Open the camera again."""
         self._change(paused=False)
 
+    def toggle_pause(self) -> None:
+        """Pause, or go on."""
+        with self._lock:
+            paused = self._pending.get("paused", self._paused)
+        self._change(paused=not paused)
+
+    @property
+    def seconds(self) -> float:
+        """Since the stream began."""
+        return (self._clock() - self._started_ns) / 1e9
+
     def status(self) -> dict[str, Any]:
         """How the stream is, as plain values; see docs/live.md."""
         parts, capture = self._parts, self._capture
@@ -181,8 +196,8 @@ class Live:
             "latency_sum_s": round(self._latency.sum_ns / 1e9, 3),
             "latency_count": self._latency.count,
             "rung": parts.governor.rung.name,
-            "rungs": parts.governor.as_list(),
-            "seconds": round((now_ns - self._started_ns) / 1e9, 1),
+            "rungs": parts.governor.as_list(self._started_ns / 1e6),
+            "seconds": round(self.seconds, 1),
             "error": capture.error or parts.error or self._error,
         }
 
@@ -196,7 +211,7 @@ class Live:
             SinkError: writing failed.
             LivematteError: the first network cannot be loaded.
         """
-        self._started_ns = self._due_ns = self._clock()
+        self._started_ns = self._next_ns = self._clock()
         self._parts.start()
         try:
             with self._sink as out, self._capture:
@@ -211,10 +226,10 @@ class Live:
         self._apply()
         watched = self._is_watched()
         self._capture.want(watched and not self._paused)
-        taken = self._capture.take(max(0, self._due_ns - self._clock()) / 1e9)
+        taken = self._capture.take(max(0, self._due_ns() - self._clock()) / 1e9)
         if taken is not None:
             self._show(out, taken)
-        elif self._clock() >= self._due_ns and not self._stopped:
+        elif self._clock() >= self._due_ns() and not self._stopped:
             self._cover(out, resting=self._paused or not watched)
 
     def _show(self, out: Sink, taken: Taken) -> None:
@@ -231,16 +246,27 @@ class Live:
         now_ns = self._clock()
         spent_ns = now_ns - taken.arrived_ns
         self._latency.add(spent_ns)
-        self._due_ns = now_ns + STALL_NS
-        self._error = self._error if self.stats.covered > covered else None
+        self._seen_ns, self._next_ns = now_ns, now_ns + int(1e9 / self._fps)
         self._parts.observe(now_ns, spent_ns, taken.skipped, self.stats.covered > covered)
 
     def _cover(self, out: Sink, resting: bool) -> None:
         """No frame is there: the effect on a plain card."""
         now_ns = self._clock()
+        if not self._shape.settled:
+            info = self._capture.info
+            soon = not resting and self._capture.state in {"closed", "opening"}
+            if info is None and soon and now_ns - self._started_ns < SIZE_NS:
+                self._next_ns = now_ns + ASK_SIZE_NS
+                return
+            self._shape.settle(UNKNOWN_SIZE if info is None or info.size is None else info.size)
         self._write(out, self._picture(self._stamped(self._shape.card(), now_ns), camera=False))
         period_ns = int(1e9 / (PAUSED_FPS if resting else self._fps))
-        self._due_ns = max(self._due_ns + period_ns, now_ns)
+        behind = self._next_ns + period_ns <= now_ns
+        self._next_ns = (now_ns if behind else self._next_ns) + period_ns
+
+    def _due_ns(self) -> int:
+        """When a frame has to go out, whether the camera gives one or not."""
+        return max(self._next_ns, self._seen_ns + STALL_NS) if self._capture.state == "open" else self._next_ns
 
     def _picture(self, frame: Frame, camera: bool = True) -> Frame:
         """What goes out for a frame in the stream's shape."""
@@ -278,7 +304,7 @@ class Live:
         if self._known_readers != 0:
             self._read_ns = now_ns
             return True
-        return self.stats.frames > 0 and now_ns - self._read_ns < LINGER_NS and self._capture.openings > 0
+        return now_ns - self._read_ns < LINGER_NS
 
     def _change(self, **what: Any) -> None:
         with self._lock:
@@ -291,7 +317,7 @@ class Live:
             with self._lock:
                 asked, self._pending = self._pending, {}
             if "paused" in asked and asked["paused"] != self._paused:
-                self._paused, self._due_ns = asked["paused"], self._clock()
+                self._paused, self._next_ns = asked["paused"], self._clock()
             if "effect" in asked:
                 self._effect, self._error = asked["effect"], None
                 self._parts.set_effect(self._effect)

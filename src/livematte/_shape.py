@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from fractions import Fraction
 from typing import Any
 
@@ -33,7 +34,7 @@ class Shape:
 
     def __init__(self, size: Size | None = None) -> None:
         self._size = size
-        self._scaler = Scaler()
+        self._scaler, self._lock = Scaler(), threading.Lock()
 
     @property
     def size(self) -> Size:
@@ -47,9 +48,18 @@ class Shape:
 
     def __call__(self, frame: Frame) -> Frame:
         """The frame in the stream's shape; what the wider side has too much of is cut off."""
-        if self._size is None:
-            self._size = frame.size
+        self.settle(frame.size)
         return self._scaler(frame, self.size, self.matrix)
+
+    @property
+    def settled(self) -> bool:
+        """Whether the size is known for good."""
+        return self._size is not None
+
+    def settle(self, size: Size) -> None:
+        """The size to be, if there is none yet: the first frame decides, or the first plate without one."""
+        with self._lock:
+            self._size = self._size or size
 
     def card(self) -> Frame:
         """A plain frame for an effect to paint on where there is no camera."""

@@ -36,6 +36,9 @@ SOURCES = {
 }
 """Argument and options of a source that works, in a folder of its own."""
 
+LIVE = {"camera", "screen", "stream"}
+"""Sources that never end, and need a device or a network: see tests/unit/test_sources_live.py."""
+
 SINKS = {
     "file": lambda folder: (str(folder / "out.mp4"), {}, FRAMES),
     "folder": lambda folder: (str(folder / "out"), {}, FRAMES),
@@ -73,7 +76,7 @@ def pictures(count=FRAMES, size=(64, 48)):
 
 
 def test_every_name_has_an_example():
-    assert set(_registry.names("sources")) == set(SOURCES)
+    assert set(_registry.names("sources")) == set(SOURCES) | LIVE
     assert set(_registry.names("sinks")) == set(SINKS)
 
 

@@ -16,6 +16,7 @@ ORDER = (
     "replace",
     "remove",
     "matte",
+    "live",
     "serve",
     "models",
     "doctor",
