@@ -38,6 +38,7 @@ class Exchange:
         card: makes a frame of the stream's kind, to try a network on.
         framing: follow the people with a window.
         governor: whether quality is lowered to keep up.
+        lowest: rung of the ladder that the output can take.
         fps: frames a second.
         clock: of the stream.
 
@@ -56,10 +57,11 @@ class Exchange:
         *,
         framing: bool,
         governor: bool,
+        lowest: str,
         fps: float,
         clock: Clock,
     ) -> None:
-        self.governor = Governor(1000 / fps, governor)
+        self.governor = Governor(1000 / fps, governor, lowest)
         self._failing: str | None = None
         self._refused: str | None = None
         self._load, self._card, self._clock = load, card, clock

@@ -96,14 +96,14 @@ class Governor:
     Args:
         budget_ms: time between two frames of the camera.
         enabled: False stays where it begins.
-        first: name of the rung to begin at.
+        lowest: name of the last rung that may be taken.
     """
 
-    def __init__(self, budget_ms: float, enabled: bool = True, first: str = LADDER[START].name) -> None:
+    def __init__(self, budget_ms: float, enabled: bool = True, lowest: str = LADDER[-1].name) -> None:
         self.history: deque[RungChange] = deque(maxlen=HISTORY)
         self._budget_ms, self._enabled = budget_ms, enabled
         self._larger = False
-        self._index = NAMES.index(first)
+        self._index, self._lowest = START, NAMES.index(lowest)
         self._since_ms = -math.inf
         self._patience_ms = UP_AFTER_MS
         self._climbed = False
@@ -119,7 +119,7 @@ class Governor:
 
     def begin(self, rung: str, at_ms: float, why: str) -> RungChange | None:
         """Take note of what the device was found to manage, before the first frame; only ever down."""
-        step = NAMES.index(rung) - self._index
+        step = min(NAMES.index(rung), self._lowest) - self._index
         return self._move(step, at_ms, why) if self._enabled and step > 0 else None
 
     def exchange(self, larger: bool, at_ms: float) -> RungChange | None:
@@ -165,7 +165,7 @@ class Governor:
         p90_ms = _part_of(_cycles([frame[1] for frame in self._seen], self.rung.every), 0.9)
         spent = f"p90 {p90_ms:.1f} of {self._budget_ms:.1f} ms"
         dropping = skips >= FEWEST_DROPS and skips > TOO_MANY_DROPS * (skips + len(self._seen))
-        if self._index < len(LADDER) - 1 and (p90_ms > TOO_SLOW * self._budget_ms or dropping):
+        if self._index < self._lowest and (p90_ms > TOO_SLOW * self._budget_ms or dropping):
             if self._climbed:
                 self._patience_ms = min(2 * self._patience_ms, PATIENCE_MAX_MS)
             self._climbed = False

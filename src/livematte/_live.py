@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -25,7 +25,7 @@ from livematte._exchange import Exchange
 from livematte._frame import Frame, Size
 from livematte._latency import Latency, Rate
 from livematte._pipeline import StreamState, estimate, render
-from livematte._shape import TICK_S, UNKNOWN_SIZE, Scaler, Shape, halved, opaque
+from livematte._shape import TICK_S, UNKNOWN_SIZE, Shape, halved, opaque
 from livematte._stages import Effect, Segmenter, Sink, Source
 from livematte._stats import Stats
 from livematte.effects.transparent import Transparent
@@ -49,6 +49,9 @@ ASK_NS = 250_000_000
 SIZE_NS, ASK_SIZE_NS = 1_000_000_000, 10_000_000
 """How long the first plate waits for a camera to tell its size, and how often it looks."""
 
+LEAST_STEP = 1000
+"""Between the pts of two frames, in microseconds: many containers count milliseconds."""
+
 NEVER = sys.maxsize
 
 
@@ -58,7 +61,8 @@ class Live:
 
     Args:
         source: opens the camera; called again whenever it is lost (DeviceLost). A source that ends, ends the stream.
-        sink: entered and left by `run()`. One with `readers()` decides whether the camera is open.
+        sink: entered and left by `run()`. One with `readers()` decides whether the camera is open, one that
+            `resizes` gets pictures of half the sides at the end of the quality ladder.
         model: registry name, loaded beside the stream, or a loaded segmenter.
         engine, threads, weights: of the model, see `Session`.
         effect: what the background becomes; an object or its spelling.
@@ -99,16 +103,17 @@ class Live:
         self._effect = make_effect(effect)
         self._clear = _is_clear(self._effect)
         self._fps = fps or DEFAULT_FPS
-        self._shape, self._scaler = Shape(size), Scaler()
+        self._shape = Shape(size)
         self._readers: Callable[[], int | None] = getattr(sink, "readers", lambda: None)
         self._capture = Capture(source, self._shape, wait=wait or self._readers() is not None, clock=clock)
         self._parts = Exchange(
             model,
             self._effect,
-            load or (lambda spec: _registry.create("models", spec, engine=engine, threads=threads, weights=weights)),
+            load or loading(engine, threads, {model: weights} if isinstance(model, str) else {}),
             self._shape.card,
             framing=framing,
             governor=governor,
+            lowest="half-size" if getattr(sink, "resizes", False) and not self._clear else "no-refinement",
             fps=self._fps,
             clock=clock,
         )
@@ -119,7 +124,7 @@ class Live:
         self._state, self._opening = StreamState(), 0
         self._started_ns = self._next_ns = self._asked_ns = clock()
         self._seen_ns, self._read_ns = self._started_ns - STALL_NS, self._started_ns - LINGER_NS
-        self._last_pts = -1
+        self._last_pts = -LEAST_STEP
         self._known_readers: int | None = None
         self._error: str | None = None
 
@@ -270,10 +275,10 @@ class Live:
 
     def _picture(self, frame: Frame, camera: bool = True) -> Frame:
         """What goes out for a frame in the stream's shape."""
-        parts, size = self._parts, frame.size
+        parts = self._parts
         stages, find = (parts.stages, parts.find) if camera else (parts.covering, estimate)
-        if parts.governor.rung.half_size and not self._clear:
-            frame = self._scaler(frame, halved(size), frame.matrix)
+        if parts.governor.rung.half_size:
+            frame = halved(frame)
         try:
             picture = render(stages, frame, self._state, self.stats, NEVER, find, MAX_MATTE_AGE_S)
         except SourceError as exc:  # an effect's film or picture is gone: its plate becomes a plain one
@@ -282,11 +287,11 @@ class Live:
             parts.set_effect(self._effect)
             self._state = StreamState()
             picture = render(parts.covering, frame, self._state, self.stats, NEVER)
-        return opaque(picture) if self._clear else self._scaler(picture, size, picture.matrix)
+        return opaque(picture) if self._clear else picture
 
     def _stamped(self, frame: Frame, at_ns: int) -> Frame:
         """The frame with the time it came as its pts, which never stands still."""
-        self._last_pts = max((at_ns - self._started_ns) // 1000, self._last_pts + 1)
+        self._last_pts = max((at_ns - self._started_ns) // 1000, self._last_pts + LEAST_STEP)
         return replace(frame, pts=self._last_pts, time_base=TICK_S)
 
     def _write(self, out: Sink, picture: Frame) -> None:
@@ -329,6 +334,19 @@ class Live:
                 self._parts.set_model(asked["model"])
         if self._parts.exchange():
             self._state = StreamState(failures=self._state.failures, framing=self._state.framing)
+
+
+def loading(
+    engine: str = "auto", threads: int | None = None, weights: Mapping[str, str | None] | None = None
+) -> Callable[[str], Segmenter]:
+    """What loads networks by name; local weights belong to the one they were given with."""
+
+    def load(spec: str) -> Segmenter:
+        options = {"engine": engine, "threads": threads, "weights": (weights or {}).get(spec)}
+        segmenter: Segmenter = _registry.create("models", spec, **options)
+        return segmenter
+
+    return load
 
 
 def make_effect(effect: Effect | str, **look: Any) -> Effect:

@@ -95,9 +95,10 @@ def matrix_of(size: Size) -> ColorMatrix:
     return ColorMatrix.BT709 if size.height >= HD_HEIGHT_PX else ColorMatrix.BT601
 
 
-def halved(size: Size) -> Size:
-    """Half the sides, at least one pixel."""
-    return Size(max(1, size.width // 2), max(1, size.height // 2))
+def halved(frame: Frame) -> Frame:
+    """Every second sample of every second row. Where time is this short, a true mean costs more than it saves."""
+    y, u, v = (np.ascontiguousarray(plane[::2, ::2]) for plane in frame.planes)
+    return frame.with_planes((y, u, v))
 
 
 def opaque(picture: Frame) -> Frame:

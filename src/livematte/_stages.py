@@ -59,7 +59,8 @@ class Sink(Protocol):
     stays under its final name.
 
     A sink of a live stream may also have `readers() -> int | None`: how many programs look,
-    None if that cannot be known; and `ended: bool`: whether nobody ever will again.
+    None if that cannot be known; `ended: bool`: whether nobody ever will again; and
+    `resizes: bool`: whether frames may change their size.
     """
 
     def __enter__(self) -> Sink: ...

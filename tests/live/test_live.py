@@ -40,7 +40,9 @@ def timed(effect: Any = GREEN, **options: Any) -> tuple[Live, Any, Any, ManualCl
     """A stream whose time is turned by hand: the stream, its output, network and clock."""
     clock = ManualClock()
     network = options.pop("model", None) or parts.Figure(clock=clock)
-    live = Live(lambda: None, parts.Output(), model=network, effect=effect, clock=clock, size=parts.SIZE, **options)
+    out = parts.Output()
+    out.resizes = options.pop("resizes", False)
+    live = Live(lambda: None, out, model=network, effect=effect, clock=clock, size=parts.SIZE, **options)
     live._capture = parts.TimedCamera(clock, live._shape)
     live._parts.exchange()
     return live, live._sink, network, clock
@@ -268,15 +270,17 @@ class TestGovernor:
         assert rungs[0] == "every-2nd"
         assert rungs[-1] == "full"
 
-    def test_half_size_keeps_the_size_of_the_output(self) -> None:
-        live, out, _, _ = timed()
-        live._parts.governor.begin("half-size", 0, "told to")
-        live._parts.set_framing(False)
-        shown = steps(live, out, 4)
-        assert {frame.size for frame in shown} == {parts.SIZE}
-        assert colour(shown[-1]) == plain(GREEN)
-        assert np.ptp(shown[-1].planes[0][PERSON]) < 255
-        assert (shown[-1].planes[0][PERSON] != plain(GREEN)[0]).mean() > 0.9
+    def test_half_size_is_for_outputs_that_can_take_it(self) -> None:
+        for resizes, rung, size in ((True, "half-size", Size(160, 90)), (False, "no-refinement", parts.SIZE)):
+            live, out, _, _ = timed(resizes=resizes)
+            live._parts.governor.begin("half-size", 0, "told to")
+            live._parts.set_framing(False)
+            shown = steps(live, out, 4)
+            assert live.status()["rung"] == rung
+            assert {frame.size for frame in shown} == {size}
+            assert colour(shown[-1]) == plain(GREEN)
+            height, width = shown[-1].planes[0].shape
+            assert shown[-1].planes[0][height * 3 // 4, width // 2] != plain(GREEN)[0]
 
     def test_the_larger_network_joins_when_it_is_there(self) -> None:
         made: dict[str, Any] = {}

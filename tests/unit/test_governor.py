@@ -77,6 +77,14 @@ def test_a_device_may_begin_lower_and_never_higher() -> None:
     assert Governor(FRAME_MS, enabled=False).begin("every-3rd", 5.0, "slow") is None
 
 
+def test_an_output_may_end_the_ladder_earlier() -> None:
+    governor = Governor(FRAME_MS, lowest="no-refinement")
+    assert play(governor, [{"seconds": 6, "cost": {"*": 1.5}}])[-1][1] == "no-refinement"
+    governor = Governor(FRAME_MS, lowest="no-refinement")
+    governor.begin("half-size", 0.0, "slow")
+    assert governor.rung.name == "no-refinement"
+
+
 def test_each_rung_asks_for_less_than_the_one_before() -> None:
     work = [(r.large, 1 / r.every, r.refine, not r.half_size) for r in LADDER]
     assert work == sorted(work, reverse=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 import sys
 import threading
@@ -17,7 +18,8 @@ import typer
 from livematte._clock import Clock, monotonic
 from livematte._errors import OpenError, OptionError
 from livematte._frame import Size
-from livematte._stages import Source, StreamInfo
+from livematte._stages import Segmenter, Source, StreamInfo
+from livematte.cli._job import quiet
 from livematte.cli._options import LookOptions, expand
 
 EXAMPLE = "Example: livematte live --effect blur:0.6 --out virtual"
@@ -38,6 +40,9 @@ def command(
         str | None, typer.Option("--input", metavar="SPEC", help="In place of a camera: screen:, rtsp://..., a file.")
     ] = None,
     effect: Annotated[str, typer.Option(metavar="SPEC", help="blur:0.6, image:beach.jpg, color:green, ...")] = "blur",
+    match: Annotated[
+        float | None, typer.Option(metavar="0-1", help="How far the person takes on the new background's light.")
+    ] = None,
     out: Annotated[
         str, typer.Option("--out", "-o", metavar="OUT", help="virtual, preview, a file, rtmp://..., null:, ...")
     ] = "virtual",
@@ -73,10 +78,13 @@ def command(
         return _list(json_)
     if camera is not None and input_ is not None:
         raise OptionError("give --camera or --input, not both")
-    from livematte._live import Live, make_effect
+    from livematte._live import Live, loading, make_effect
     from livematte.sinks import open_sink
+    from livematte.sources import parse_fps
 
     wanted = parse_size(size)
+    if fps is not None:
+        parse_fps(fps)
     spec = input_ or f"camera:{camera or ''}"
     opener, info = _source(spec, wanted, fps, pixels, wait)
     stream = StreamInfo(wanted or info.size, info.fps, None, Fraction(1, 1_000_000))
@@ -87,9 +95,8 @@ def command(
             opener,
             sink,
             model=model,
-            engine=engine,
-            threads=threads,
-            effect=make_effect(effect, **look.given()),
+            load=loading(engine, threads) if debug else _quietly(loading(engine, threads)),
+            effect=make_effect(effect, **look.given(), **({} if match is None else {"match": match})),
             framing=look.framing,
             size=stream.size,
             fps=float(info.fps) if info.fps else fps,
@@ -157,6 +164,16 @@ def _source(
     return lambda: first.pop() if first else opened(), first[0].info
 
 
+def _quietly(load: Callable[[str], Segmenter]) -> Callable[[str], Segmenter]:
+    """The same without what engines have to say while they load."""
+
+    def quiet_load(spec: str) -> Segmenter:
+        with quiet():
+            return load(spec)
+
+    return quiet_load
+
+
 class StatusLine:
     """One line on the terminal, drawn over itself.
 
@@ -172,7 +189,8 @@ class StatusLine:
         now_ns = self._clock()
         if now_ns - self._drawn_ns >= REDRAW_NS:
             self._drawn_ns = now_ns
-            sys.stderr.write(f"\r{line(status())}\x1b[K")
+            columns = shutil.get_terminal_size().columns  # a line that wraps could not be drawn over
+            sys.stderr.write(f"\r{line(status())[: columns - 1]}\x1b[K")
             sys.stderr.flush()
 
     def clear(self) -> None:
@@ -182,20 +200,21 @@ class StatusLine:
 
 
 def line(status: dict[str, Any]) -> str:
-    """The state of a stream in one line."""
+    """The state of a stream in one line, what matters most first: terminals cut it off."""
     latency = status["latency"]
     times = " ".join(f"p{p} {latency[f'p{p}_ms']:.0f}" for p in (50, 95, 99)) if latency["p50_ms"] is not None else "-"
-    state = "paused" if status["paused"] else f"camera {status['camera']}"
+    state, size = "paused" if status["paused"] else status["camera"], "x".join(map(str, status["size"]))
     parts = [
-        f"{state}, {'loading ' if status['loading'] else ''}{status['model']}",
-        status["effect"],
-        f"{'x'.join(map(str, status['size']))} {status['fps']:.1f} fps",
-        f"latency {times} ms",
+        f"{state} {size} {status['fps']:.1f} fps",
+        *([status["error"]] if status["error"] else []),
+        f"{times} ms",
         f"dropped {status['dropped']}",
         f"covered {status['covered']}",
         status["rung"],
+        status["effect"],
+        f"{'loading' if status['loading'] else ''} {status['model']}".strip(),
     ]
-    return " | ".join([*parts, *([status["error"]] if status["error"] else [])])
+    return " | ".join(parts)
 
 
 def _after_each_frame(seconds: float | None, status_line: StatusLine | None) -> Callable[[Any], None]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import time
 from collections.abc import Iterator
 from fractions import Fraction
@@ -91,9 +90,9 @@ class Device:
 
         from livematte._av import from_camera, orientation, reason, turn
 
-        last, reformatter, bad = -1, VideoReformatter(), 0
+        last, reformatter, count, bad = -1, VideoReformatter(), 0, 0
         packets = self._container.demux(self._stream)
-        for count in itertools.count():
+        while True:
             try:
                 packet = next(packets, None)
             except BlockingIOError:
@@ -103,6 +102,7 @@ class Device:
                 raise DeviceLost(f"{self.what} is gone after {count} packets: {reason(exc)}") from exc
             if packet is None or packet.size == 0:
                 raise DeviceLost(f"{self.what} ended after {count} packets")
+            count += 1
             try:
                 pictures = packet.decode()
                 bad = 0
