@@ -50,6 +50,7 @@ class Bounded(ThreadingHTTPServer):
     """
 
     daemon_threads = True
+    request_queue_size = MAX_CONNECTIONS
     waits_when_full: ClassVar[bool] = True
     """Whether more clients wait to be accepted, or are turned away."""
 

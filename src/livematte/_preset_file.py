@@ -126,10 +126,10 @@ class PresetFile:
                 wanted[name] = kept
             text = _spliced(before, name, None if kept is None else written(name, kept, path.parent))
             try:
-                understood = parse(text, path) == wanted
-            except OptionError:
-                understood = False
-            if not understood:
+                others = parse(text, path) != wanted
+            except OptionError as exc:
+                raise OptionError(f"{name!r} cannot be written: {exc}; edit the file by hand") from exc
+            if others:
                 raise OptionError(f"{path} spells {name!r} in a way that is not changed here; edit the file by hand")
             try:
                 path.parent.mkdir(parents=True, exist_ok=True)

@@ -121,7 +121,7 @@ def _from_folder(effect: str, folder: Path) -> str:
 
 def nearest(name: str, known: tuple[str, ...]) -> str:
     near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-    return f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(known)}"
+    return f"did you mean {near[0]}?" if near else f"there are: {', '.join(known)}"
 
 
 def _named(folder: str) -> Callable[[Any], str]:

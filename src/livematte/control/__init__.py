@@ -41,9 +41,44 @@ class DeskServer(Bounded):
 
     waits_when_full: ClassVar[bool] = False
 
-    def __init__(self, host: str, port: int, desk: Desk, door: Door, answer: Any = Plain) -> None:
+    def __init__(self, host: str, port: int, desk: Desk, door: Door) -> None:
         self.desk, self.door = desk, door
-        super().__init__(host, port, answer)
+        super().__init__(host, port, Plain)
+
+    @property
+    def page(self) -> str:
+        """Where the page is found."""
+        return self.address
+
+
+class Announced:
+    """Lets this user's programs find a desk, from `with` to its end; its presets are kept up with meanwhile.
+
+    Args:
+        desk: that is asked.
+        server: with the `page` and the `door` of it.
+
+    Attributes:
+        running: how it is reached; known inside `with`.
+
+    Raises:
+        OptionError: the folder for it is not this user's own.
+    """
+
+    def __init__(self, desk: Desk, server: Any) -> None:
+        self._desk, self._server = desk, server
+        self.running: Running
+
+    def __enter__(self) -> Announced:
+        self.running, self._path = announce(NAME, self._server.page, self._server.door.token)
+        self._desk.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        withdraw(self.running, self._path)
+        self._desk.__exit__(kind, exc, trace)
 
 
 class Control:
@@ -55,39 +90,43 @@ class Control:
         port: 0 takes a free one.
         remote: whether other machines may come in; they need the token, too.
 
-    Attributes:
-        running: how it is reached; known inside `with`.
-
     Raises:
         OptionError: an address that other machines reach, without `remote`; or one that cannot be listened on.
     """
 
     def __init__(self, desk: Desk, host: str = HOST, port: int = 0, *, remote: bool = False) -> None:
-        self._desk = desk
         self._server = DeskServer(host, port, desk, Door(host, remote=remote))
+        self._announced = Announced(desk, self._server)
         self._thread = threading.Thread(
             target=self._server.serve_forever, args=(POLL_S,), name="livematte-control", daemon=True
         )
-        self.running: Running
+
+    @property
+    def running(self) -> Running:
+        """How the stream is reached; known inside `with`."""
+        return self._announced.running
+
+    @property
+    def port(self) -> int:
+        """That is listened on."""
+        return int(self._server.server_address[1])
 
     def __enter__(self) -> Control:
         try:
-            self.running, self._path = announce(NAME, self._server.address, self._server.door.token)
+            self._announced.__enter__()
         except BaseException:
             self._server.server_close()
             raise
-        self._desk.__enter__()
         self._thread.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
     ) -> None:
-        withdraw(self.running, self._path)
         self._server.shutdown()
-        self._server.server_close()
         self._thread.join()
-        self._desk.__exit__(kind, exc, trace)
+        self._server.server_close()
+        self._announced.__exit__(kind, exc, trace)
 
 
 def parse_address(text: str) -> tuple[str, int]:

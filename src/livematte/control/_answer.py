@@ -238,6 +238,8 @@ class Steered(Strict):
 
     mount: ClassVar[str] = "/"
     """Path of the page."""
+    protocol_version = "HTTP/1.1"
+    """A WebSocket begins in no other; every connection is closed after one request all the same."""
     _unread: bool = True
     """Whether the body, if there is one, is still to come."""
 
@@ -252,8 +254,13 @@ class Steered(Strict):
 
     do_PUT = do_PATCH = do_DELETE = do_POST
 
+    def end_headers(self) -> None:
+        self.send_header("Connection", "close")
+        super().end_headers()
+
     def _answer(self, other: Callable[[], None] | None) -> None:
         """Look at the request, and do what it asks."""
+        self.close_connection = True
         server: Any = self.server
         door: Door = server.door
         path = urlsplit(self.path).path
@@ -346,7 +353,6 @@ class Steered(Strict):
         from livematte.control._socket import Socket, token_in
 
         door.check_token(token_in(self.headers))
-        self.close_connection = True
         request_line: bytes = getattr(self, "raw_requestline")  # noqa: B009 the stubs do not know it
         with door.socket():
             Socket(self.connection, desk, door).run(request_line, self.headers)

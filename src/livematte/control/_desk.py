@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from livematte import _registry
 from livematte._errors import LivematteError, OptionError
 from livematte._frame import U8, Frame
-from livematte._preset_file import PresetFile
+from livematte._preset_file import PresetFile, check_name
 from livematte._presets import LOOK, WITH_PATH, Preset, preset
 from livematte._stages import Effect, Sink
 from livematte.control._preview import Preview
@@ -169,6 +169,7 @@ class Desk:
         Raises:
             OptionError: a name or a file that cannot be written.
         """
+        check_name(name)
         with self._lock:
             kept, about = self.settings, self._live.status() if self._live is not None else {}
             if about and not about["loading"]:  # one that could not be loaded is not worth keeping

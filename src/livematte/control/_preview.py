@@ -124,7 +124,7 @@ class Preview:
         with self._encoding:  # one at a time; who waited for another takes what that one made
             with self._changed:
                 frame, number, shot = self._frame, self._number, self._shot
-            if frame is None or number <= after or self._fresh(after):
+            if frame is None or not self._due(after):
                 return shot if shot is not None and shot.number > after else None
             shot = Shot(number, encoded(frame))
             with self._changed:
