@@ -244,7 +244,7 @@ class Steered(Strict):
     """Whether the body, if there is one, is still to come."""
 
     def do_GET(self) -> None:
-        self._answer(super().do_GET)
+        self._answer(self._get_other)
 
     def do_HEAD(self) -> None:
         self._answer(super().do_HEAD)
@@ -253,6 +253,10 @@ class Steered(Strict):
         self._answer(None)
 
     do_PUT = do_PATCH = do_DELETE = do_POST
+
+    def _get_other(self) -> None:
+        """What is not below `mount`."""
+        super().do_GET()
 
     def end_headers(self) -> None:
         self.send_header("Connection", "close")

@@ -101,7 +101,7 @@ def withdraw(found: Running, path: Path) -> None:
 def running() -> list[Running]:
     """Streams whose process is alive; files of others are removed."""
     alive = []
-    for path in sorted(runtime_dir().glob("*.json")):
+    for path in sorted(runtime_dir().glob("*.json"), key=lambda path: path.stem):
         found = _read(path)
         if found is not None and _is_alive(found):
             alive.append(found)
