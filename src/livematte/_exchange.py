@@ -8,6 +8,7 @@ from dataclasses import replace
 from livematte import _device
 from livematte._cadence import Cadence, Held, NoNetwork
 from livematte._clock import Clock
+from livematte._errors import SourceError
 from livematte._frame import Frame
 from livematte._governor import Governor
 from livematte._loader import Loaded, Loader
@@ -229,6 +230,8 @@ class Exchange:
         segmenter = self._load(spec)
         try:
             cost = _device.measure(segmenter, self._effect, self._card(), self._clock)
+        except SourceError:
+            return segmenter  # the effect's film or picture is gone: the loop will tell
         except BaseException:
             segmenter.close()
             raise

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import Any
 
 from livematte._stats import WINDOW, percentile
 
@@ -51,7 +50,7 @@ class Rate:
 
     def fps(self, now_ns: int) -> float:
         """Events of the last two seconds, by the second; 0 before there are two of them."""
-        recent: list[Any] = [at for at in tuple(self._at_ns) if at >= now_ns - RECENT_NS]
+        recent = [at for at in tuple(self._at_ns) if at >= now_ns - RECENT_NS]
         if len(recent) < 2 or recent[-1] == recent[0]:
             return 0.0
         return float((len(recent) - 1) * 1e9 / (recent[-1] - recent[0]))

@@ -55,6 +55,7 @@ class Output:
         self.frames: list[Frame] = []
         self.left_by: Any = "never"
         self.changed = threading.Condition()
+        self.over = False
         self._written = written
 
     def __enter__(self) -> Output:
@@ -70,10 +71,18 @@ class Output:
         self._written(len(self.frames))
 
     def wait_for(self, more: int) -> None:
-        """Wait until so many more frames are here; no longer than tests may take."""
+        """Wait until so many more frames are here, or the stream was told to end."""
         with self.changed:
             enough = len(self.frames) + more
-            assert self.changed.wait_for(lambda: len(self.frames) >= enough, 30), "no frames come any more"
+            assert self.changed.wait_for(lambda: self.over or len(self.frames) >= enough, 30), "no frames come any more"
+
+
+def end(live: Any) -> None:
+    """Stop a stream, and let nobody wait for its frames."""
+    live.stop()
+    with live._sink.changed:
+        live._sink.over = True
+        live._sink.changed.notify_all()
 
 
 class Room:

@@ -57,18 +57,21 @@ def test_the_camera_is_pulled_and_put_back(effect: str) -> None:
     out, openings, waits, covered = parts.Output(), [], [], []
 
     def plug() -> Any:
-        openings.append(len(out.frames))
-        if len(openings) % 3:
-            raise OpenError("no such device") if len(openings) > 1 else OpenError("not yet")
+        if not out.over:
+            openings.append(len(out.frames))
+        if out.over or len(openings) % 3:
+            raise OpenError("no such device")
         return parts.Room(out, frames=3, fps=240)
 
     def pause(seconds: float) -> None:
+        if out.over:
+            return
         waits.append(seconds)
         before = len(out.frames)
         out.wait_for(1)
         covered.append(len(out.frames) - before)
         if len(openings) >= 3 * TIMES:
-            live.stop()
+            parts.end(live)
 
     options = {"model": parts.Figure(), "effect": EFFECTS[effect](), "size": parts.SIZE, "fps": 240}
     live = Live(plug, out, **options, wait=True, governor=False)
@@ -158,7 +161,7 @@ def test_it_starts_covered_until_the_network_is_there(effect: str) -> None:
         out.wait_for(10)
         return parts.Figure()
 
-    out._written = lambda count: live.stop() if sum(map(someone, out.frames[-3:])) == 3 else None
+    out._written = lambda count: parts.end(live) if sum(map(someone, out.frames[-3:])) == 3 else None
     live = Live(lambda: parts.Room(out), out, model="livematte:fast", load=load, effect=EFFECTS[effect]())
     live.run()
     assert not any(map(someone, out.frames[:10]))
@@ -195,12 +198,14 @@ def test_a_camera_of_another_size_after_it_came_back() -> None:
     out, sizes = parts.Output(), [Size(640, 360), Size(320, 240), Size(176, 144), parts.SIZE]
 
     def plug() -> Any:
+        if out.over:
+            raise OpenError("it is over")
         return parts.Room(out, frames=4, size=sizes[live._capture.openings % len(sizes)])
 
     def pause(seconds: float) -> None:
         out.wait_for(1)
         if live._capture.openings >= 8:
-            live.stop()
+            parts.end(live)
 
     live = Live(plug, out, model=parts.Figure(), effect=Color("green"), size=parts.SIZE)
     live._capture._pause = pause
@@ -212,7 +217,7 @@ def test_a_camera_of_another_size_after_it_came_back() -> None:
 
 def test_image_effect_shows_its_picture_without_a_camera() -> None:
     picture = np.full((90, 160, 3), (230, 200, 120), np.uint8)
-    out = parts.Output(lambda count: live.stop() if count == 3 else None)
+    out = parts.Output(lambda count: parts.end(live) if count == 3 else None)
     live = Live(lambda: None, out, model=parts.Figure(), effect=Image(picture), size=parts.SIZE)
     live.pause()
     live.run()

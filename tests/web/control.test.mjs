@@ -156,7 +156,7 @@ for (const name of NAMES) {
       await turns(200, 40, 40);
       await until(() => document.getElementById("picture").textContent === "red wall.png" && document.querySelector("input[value=image]").checked);
       await input.uploadFile(fileURLToPath(import.meta.url));
-      await until(() => /no PNG, JPEG or WebP/.test(document.getElementById("error").textContent));
+      await until(() => /What was sent is no PNG, JPEG or WebP/.test(document.getElementById("error").textContent));
       await shoot("error");
       await turns(200, 40, 40);
     });
@@ -207,7 +207,7 @@ for (const name of NAMES) {
     test("without the token nothing is shown", async () => {
       await page.goto(stream.url.split("#")[0]);
       await until(() => document.body.dataset.state === "locked" && !document.getElementById("entry").hidden);
-      assert.match(await page.evaluate(() => document.getElementById("error").textContent), /token is missing/);
+      assert.match(await page.evaluate(() => document.getElementById("error").textContent), /The token is missing/);
       assert.equal(await page.evaluate(() => document.getElementById("preview").getAttribute("src")), null);
       await shoot("locked");
       await page.type("#token", stream.token);

@@ -132,7 +132,8 @@ function blank(words) {
 }
 
 function tell(words) {
-  if (element("error").textContent !== (words ?? "")) element("error").textContent = words ?? "";
+  const line = words ? `${words[0].toUpperCase()}${words.slice(1)}` : "";
+  if (element("error").textContent !== line) element("error").textContent = line; // read aloud once
   element("error").hidden = !words;
 }
 
