@@ -665,9 +665,15 @@ class TestPreview:
         preview.shot(0, 0)
         assert preview.readers() == 3
 
+    def test_what_the_sink_can_do_is_passed_on(self) -> None:
+        out = parts.Output()
+        assert (Preview(out).resizes, Preview(out).ended, Preview(out).notes) == (False, False, [])
+        out.resizes, out.ended, out.notes = True, True, ["a note"]
+        assert (Preview(out).resizes, Preview(out).ended, Preview(out).notes) == (True, True, ["a note"])
+
     def test_a_wide_picture_is_made_small(self) -> None:
         assert decoded(encoded(Synthetic(Size(1280, 720)).frame(0))).shape == (360, 640, 3)
-        assert decoded(encoded(Synthetic(Size(3, 2001)).frame(0))).shape == (2001, 3, 3)
+        assert decoded(encoded(Synthetic(Size(3, 2001)).frame(0))).shape == (640, 2, 3)
 
     def test_transparency_shows_a_board(self) -> None:
         frame = Synthetic(parts.SIZE).frame(0)

@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 
 from livematte._clock import Clock, monotonic
-from livematte._frame import ColorMatrix, ColorRange, Frame, PixelFormat, Size
+from livematte._frame import Frame
 from livematte._stages import Sink
 
-WIDEST_PX = 640
-"""Width of a preview: what a page shows of it, at a fifth of the cost of 1280."""
+LONGEST_PX = 640
+"""Longest side of a preview: enough for a page, at a fifth of the cost of 1280."""
 
 PERIOD_NS = 100_000_000
 """Between two previews: ten a second, whoever asks."""
@@ -91,6 +91,11 @@ class Preview:
         return bool(getattr(self._out, "ended", False))
 
     @property
+    def resizes(self) -> bool:
+        """Whether the sink takes frames of another size than before."""
+        return bool(getattr(self._sink, "resizes", False))
+
+    @property
     def notes(self) -> list[str]:
         """What the sink has to tell."""
         return list(getattr(self._sink, "notes", []))
@@ -152,15 +157,9 @@ def encoded(frame: Frame) -> bytes:
     Raises:
         SinkError: it cannot be encoded.
     """
-    from livematte._av import fit
-    from livematte.sinks._still import image_bytes
+    from livematte.sinks._jpeg import encoded as jpeg
 
-    if frame.alpha is not None:
-        frame = _on_board(frame)
-    width = min(frame.size.width, WIDEST_PX)
-    size = Size(width, max(1, round(frame.size.height * width / frame.size.width)))
-    small = fit(frame, size, PixelFormat.I420, ColorMatrix.BT601, ColorRange.FULL)
-    return image_bytes(small, ".jpg", quality=QUALITY, grey=False)
+    return jpeg(frame if frame.alpha is None else _on_board(frame), LONGEST_PX, QUALITY)
 
 
 def _on_board(frame: Frame) -> Frame:
