@@ -109,6 +109,8 @@ class Strict(SimpleHTTPRequestHandler):
     """Content-Security-Policy of every answer."""
     camera: str = "()"
     """Who may use the camera, as Permissions-Policy says it."""
+    caching: str = "no-cache"
+    """Files are asked for again each time, and answered 304."""
 
     def __init__(self, *args: Any, folder: Path, **kwargs: Any) -> None:
         super().__init__(*args, directory=str(folder), **kwargs)
@@ -127,7 +129,7 @@ class Strict(SimpleHTTPRequestHandler):
         self.send_header("Referrer-Policy", "no-referrer")
         self.send_header("Permissions-Policy", f"camera={self.camera}, microphone=(), geolocation=()")
         self.send_header("Cross-Origin-Resource-Policy", "same-origin")
-        self.send_header("Cache-Control", "no-cache")  # asked again each time, and answered 304
+        self.send_header("Cache-Control", self.caching)
         super().end_headers()
 
     def log_message(self, format: str, *args: Any) -> None:

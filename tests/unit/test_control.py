@@ -297,6 +297,9 @@ class TestBounds:
         assert status in (404, 405)
         assert "class" not in reason
 
+    def test_an_address_of_many_parts(self, still: Stream) -> None:
+        assert still.refused("GET", f"/api/status?{'&'.join('a=1' for _ in range(100))}")[0] == 400
+
     def test_methods_that_are_not_meant(self, still: Stream) -> None:
         assert still.refused("POST", "/api/status")[0] == 405
         assert still.refused("GET", "/api/settings")[0] == 405
@@ -429,6 +432,11 @@ class TestPicture:
         status, reason = still.refused("POST", "/api/picture", data)
         assert status == 400
         assert "of up to 40 million pixels" in reason
+
+    def test_one_picture_at_a_time(self, stream: Stream) -> None:
+        with stream.control._server.door.one_picture():
+            assert stream.refused("POST", "/api/picture", png(np.zeros((4, 4, 3), np.uint8)))[0] == 503
+        assert stream.ask("POST", "/api/picture", png(np.zeros((4, 4, 3), np.uint8)))[0] == 200
 
     def test_a_picture_that_was_not_sent(self, still: Stream) -> None:
         assert "no picture has been sent" in still.refused("PATCH", "/api/settings", {"effect": "image"})[1]
@@ -708,6 +716,15 @@ class TestSocket:
             with pytest.raises(ConnectionClosed) as caught:
                 reply(page, "never")
             assert caught.value.rcvd.code == 1009
+
+    def test_it_ends_with_the_stream(self, tmp_path: Path) -> None:
+        from websockets.exceptions import ConnectionClosed
+
+        with Stream(tmp_path) as stream:
+            page = connected(stream).__enter__()
+        with pytest.raises(ConnectionClosed) as caught:
+            reply(page, "never")
+        assert caught.value.rcvd.code == 1001
 
     def test_only_so_many_pages(self, stream: Stream) -> None:
         from websockets.exceptions import InvalidStatus

@@ -77,6 +77,7 @@ class Announced:
     def __exit__(
         self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._server.door.closed.set()
         withdraw(self.running, self._path)
         self._desk.__exit__(kind, exc, trace)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
@@ -277,21 +278,27 @@ class Steered(Strict):
             below = path.removeprefix(self.mount)
             if below in FILES and self.command in ("GET", "HEAD"):
                 return self._send_file(below or "index.html")
+            self.caching = "no-store"
             door.check_rate()
             if below == SOCKET and self.command == "GET":
                 return self._open_socket(door, server.desk)
             door.check_token(token_of(self.headers))
-            self._send(routed(self.command, below)(self._taken(below, server.desk)))
+            route = routed(self.command, below)
+            with door.one_picture() if route is picture else nullcontext():
+                self._send(route(self._taken(route, below, server.desk)))
         except OSError:  # the client has gone, or is too slow
             raise
         except Exception as exc:
             self._refuse(refusal(exc))
 
-    def _taken(self, below: str, desk: Desk) -> Asked:
+    def _taken(self, route: Callable[[Asked], Answer], below: str, desk: Desk) -> Asked:
         """The request with its body, if that is not too long."""
-        most = MOST_PICTURE_BYTES if ROUTES.get(below, {}).get("POST") is picture else MOST_JSON_BYTES
-        query = parse_qs(urlsplit(self.path).query, max_num_fields=MOST_FIELDS)
-        return Asked(desk, named(below), query, self._body(most), self.headers)
+        try:
+            query = parse_qs(urlsplit(self.path).query, max_num_fields=MOST_FIELDS)
+        except ValueError:
+            raise Refused(HTTPStatus.BAD_REQUEST, "the address has too many parts") from None
+        body = self._body(MOST_PICTURE_BYTES if route is picture else MOST_JSON_BYTES)
+        return Asked(desk, named(below), query, body, self.headers)
 
     def _body(self, most: int) -> bytes:
         if self.headers.get("Transfer-Encoding"):

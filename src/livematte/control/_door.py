@@ -54,6 +54,7 @@ class Door:
 
     Attributes:
         token: of this run.
+        closed: set when the server ends; connections that stay look at it.
 
     Raises:
         OptionError: an address that other machines reach, and they may not come in.
@@ -70,6 +71,8 @@ class Door:
         self._lock = threading.Lock()
         self._left, self._asked_ns = BURST, clock()
         self._sockets = threading.BoundedSemaphore(MOST_SOCKETS)
+        self._picture = threading.Lock()
+        self.closed = threading.Event()
 
     def check_place(self, headers: Message, port: int) -> None:
         """Refuse a Host that is not this one, and an Origin that is not this page's.
@@ -120,6 +123,20 @@ class Door:
             yield
         finally:
             self._sockets.release()
+
+    @contextmanager
+    def one_picture(self) -> Iterator[None]:
+        """Pictures come in one after another: each may take 150 MB while it is decoded.
+
+        Raises:
+            Refused: 503, another one is on its way.
+        """
+        if not self._picture.acquire(blocking=False):
+            raise Refused(HTTPStatus.SERVICE_UNAVAILABLE, "another picture is being sent; wait for that")
+        try:
+            yield
+        finally:
+            self._picture.release()
 
     def _is_here(self, host: str, port: int) -> bool:
         name, number = _split(host)

@@ -34,7 +34,7 @@ PING_NS, DEAD_NS = 10_000_000_000, 30_000_000_000
 
 READ_BYTES = 64 * 1024
 
-TRY_AGAIN, TOO_BIG, POLICY = 1013, 1009, 1008
+GOING_AWAY, POLICY, TRY_AGAIN = 1001, 1008, 1013
 """Codes of closing (RFC 6455, section 7.4.1, and its registry)."""
 
 
@@ -139,6 +139,8 @@ class Socket:
         """What is new: figures twice a second, previews as they come."""
         if self._protocol.close_expected():
             return
+        if self._door.closed.is_set():
+            return self._protocol.fail(GOING_AWAY, "the stream has ended")  # type: ignore[no-any-return]
         now_ns = self._clock()
         if now_ns - self._told_ns >= STATUS_NS:
             self._told_ns = now_ns
