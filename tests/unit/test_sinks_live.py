@@ -105,6 +105,19 @@ class TestGraph:
         assert [item["id"] for item in _pipewire.parse_dump(dump)] == [2, 3]
         assert _pipewire.parse_dump("") == []
 
+    def test_cameras_with_jpeg_alone(self, tmp_path, monkeypatch):
+        from livematte.sources import open_source
+
+        fakes.fake_programs(tmp_path)
+        graph = (tmp_path / "graph").read_text()
+        monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+        open_source("pipewire:A fake").__exit__(None, None, None)
+        assert "target-object=77\n" in (tmp_path / "arguments").read_text()
+        assert "jpegdec" not in (tmp_path / "arguments").read_text()
+        (tmp_path / "graph").write_text(graph.replace('"raw"', '"mjpg"'))
+        open_source("pipewire:77").__exit__(None, None, None)
+        assert "image/jpeg\n!\njpegdec\n" in (tmp_path / "arguments").read_text()
+
     def test_nonsense_is_no_daemon(self, tmp_path, monkeypatch):
         fakes.fake_programs(tmp_path)
         (tmp_path / "graph").write_text("no JSON")
@@ -200,6 +213,17 @@ class TestWorker:
             worker.put(item)
         worker.finish()
         assert done == list(range(1, 101))
+
+    def test_an_end_while_the_work_hangs(self, monkeypatch):
+        monkeypatch.setattr("livematte.sinks._worker.JOIN_S", 0.05)
+        go = threading.Event()
+        worker = Worker(lambda item: go.wait(10))
+        for item in range(1, 4):
+            worker.put(item)
+        worker.finish()
+        assert worker.hangs
+        worker.abandon()
+        go.set()
 
     def test_errors_come_to_the_one_who_puts(self):
         def work(item):

@@ -137,6 +137,8 @@ def command(
 
             server = stack.enter_context(MetricsServer(live.status, metrics))
             typer.echo(f"figures: http://localhost:{server.port}/metrics", err=True)
+        if address := getattr(sink, "address", None):
+            typer.echo(f"output: {address}", err=True)
         stack.enter_context(_keyboard(live))
         if status_line:
             stack.callback(status_line.clear)

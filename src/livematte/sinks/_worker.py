@@ -5,6 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from livematte._clock import Clock, monotonic
@@ -74,14 +75,15 @@ class Worker:
             raise SinkError(f"nothing could be written for {self._stall_s:g} s; the other side does not take it")
 
     def finish(self) -> None:
-        """Work off what waits, as long as that gets on, and end; twice is fine.
+        """Work off what waits, if that takes no longer than `JOIN_S`, and end; twice is fine. Ask `hangs` after it.
 
         Raises:
             SinkError: the work failed.
         """
         if not self._stop.is_set():
-            self._put_end()
-            self._thread.join(JOIN_S)
+            with suppress(queue.Full):
+                self._items.put(None, timeout=JOIN_S)
+                self._thread.join(JOIN_S)
             self._stop.set()
             if self._error is not None:
                 raise self._error
@@ -89,18 +91,11 @@ class Worker:
     def abandon(self) -> None:
         """End without the rest; twice is fine."""
         self._stop.set()
-        self._put_end()
+        try:
+            self._items.put_nowait(None)
+        except queue.Full:
+            pass  # the thread finds something, and the sign to stop
         self._thread.join(JOIN_S)
-
-    def _put_end(self) -> None:
-        while True:
-            try:
-                return self._items.put_nowait(None)
-            except queue.Full:
-                if self._stop.is_set() or not self._thread.is_alive():
-                    self._drop()
-                else:
-                    self._thread.join(0.01)
 
     def _drop(self) -> None:
         try:

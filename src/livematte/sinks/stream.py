@@ -118,14 +118,16 @@ class Stream:
         try:
             if kind is None:
                 worker.finish()
-                self._finish()
-            else:
-                worker.abandon()
+                if not worker.hangs:
+                    self._finish()
         finally:
-            if worker.dropped:
-                self.notes.append(f"{worker.dropped} frames were dropped: the network was too slow")
+            if self._relay is not None:
+                self._relay.close()  # a thread that waits for it wakes up
+            worker.abandon()
             if not worker.hangs:  # FFmpeg still holds what hangs; it goes with the process
                 self._close()
+            if worker.dropped:
+                self.notes.append(f"{worker.dropped} frames were dropped: the network was too slow")
 
     def write(self, frame: Frame) -> None:
         if self._worker is None:
