@@ -29,7 +29,7 @@ MOST_PIXELS = 40_000_000
 KEPT_PX = 1920
 """Longer side of a picture as it is kept: more than a background of 1080p shows."""
 
-FROM_OUTSIDE = ("blur", "color", "image", "off", "transparent")
+FROM_OUTSIDE = ("blur", "color", "grey", "image", "off", "transparent")
 """Effects that may be asked for. Others may read files, which nobody outside is to name."""
 
 PICTURE = "image"
