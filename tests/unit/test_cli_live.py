@@ -15,7 +15,7 @@ from typing import Any
 import av
 import pytest
 
-from livematte import OptionError, Size
+from livematte import Blur, OptionError, Size
 from livematte.cli import live as live_command
 from livematte.cli._keys import keys
 from livematte.sources._v4l2 import Camera, Mode
@@ -63,7 +63,7 @@ def test_switches_reach_the_effect(livematte: Run, monkeypatch: pytest.MonkeyPat
         "--framing",
     )
     assert code == 0
-    assert made[0] == ("blur:0.4", {"softness": 0.7, "who": "nearest", "zones": []})
+    assert made[0] == (Blur(0.4, softness=0.7, who="nearest"), {})
 
 
 @pytest.mark.parametrize(
