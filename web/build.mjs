@@ -44,6 +44,8 @@ for (const tag of ["fast", "base"]) {
 
 // LiteRT.js loads its own script by importScripts, which only a classic worker has
 await esbuild.build({ ...shared, entryPoints: [join(here, "src", "worker", "index.ts")], format: "iife", outfile: join(assets, "livematte.worker.js") });
+// fetched by the worker when BodyPix is asked for
+await esbuild.build({ ...shared, entryPoints: [join(here, "src", "bodypix", "index.ts")], format: "esm", outfile: join(assets, "livematte.bodypix.js") });
 await esbuild.build({ ...shared, entryPoints: [join(here, "src", "index.ts"), join(here, "src", "livekit.ts")], format: "esm", splitting: true, chunkNames: "[name]-[hash]", outdir: dist });
 execFileSync(process.execPath, [join(here, "node_modules", "typescript", "bin", "tsc"), "-p", here, "--emitDeclarationOnly", "--declaration", "--outDir", dist], { stdio: "inherit" });
 

@@ -196,7 +196,7 @@ export const kit = {
     let timestamp = 0;
     for (const effect of effects.filter(wanted)) {
       for (const background of Object.values(pair)) await background.setEffect(effect);
-      for (const [name, rotation, flip] of [["480p", 0], ["720p", 0], ["odd", 0], ["480p", 90], ["480p", 180], ["480p", 270], ["480p", 0, true]]) {
+      for (const [name, rotation, flip] of [["480p", 0], ["720p", 0], ["odd", 0], ["480p", 90], ["480p", 180], ["480p", 270], ["480p", 0, true], ["480p", 90, true], ["480p", 180, true], ["480p", 270, true]]) {
         timestamp += 1e6;
         const [cpu, webgl] = await Promise.all(Object.values(pair).map(async (background) => {
           const plain = frameOf(stored, frames[name], timestamp, "I420");
