@@ -5,6 +5,7 @@ All pixels stay in the browser; this server never sees one.
 
 from __future__ import annotations
 
+import re
 import socket
 import threading
 from http import HTTPStatus
@@ -45,6 +46,9 @@ MAX_CONNECTIONS = 64
 
 MODELS = ("mediapipe:landscape", "mediapipe:general")
 """Networks that the app can run once `livematte models pull` has fetched them."""
+
+BODYPIX = re.compile(r"/assets/models/(bodypix(?:/\w[\w-]*)*/\w[\w-]*(?:\.\w+)+)")
+"""BodyPix's files, many of which belong together: whatever of them is in the cache. Plain names alone."""
 
 
 class Server(ThreadingHTTPServer):
@@ -118,6 +122,8 @@ class Handler(SimpleHTTPRequestHandler):
         asked = unquote(urlsplit(path).path)
         if "\0" in asked:
             return str(APP / "no such file")
+        if bodypix := BODYPIX.fullmatch(asked):
+            return str(_weights.cache_dir() / "weights" / bodypix[1])
         pulled = _models().get(asked)
         return str(_weights.place(pulled)) if pulled else super().translate_path(path)
 

@@ -4,7 +4,9 @@
     python tests/web/bodypix_files.py FOLDER
 
 mobilenet/float/050/       model-stride16.json and its shard, from the shared ONNX file
+mobilenet/quant1/050/      the same with weights of one byte, bias and ReLU6 as nodes of their own, and in two shards
 body-pix-float-050-8.tflite
+palette.json               names and colours of the parts in Python; null where it has none
 parts.json, parts.bin      frames, effects, and the planes that Session.process_frame gives for them; part maps
 absent.txt                 instead of all that, where the shared files are not there: why
 """
@@ -46,44 +48,70 @@ MAP = 0.5
 
 def main(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
+    (folder / "palette.json").write_text(json.dumps(palette()), encoding="utf-8")
     missing = [path for path in (STRIDE16, STRIDE8) if not path.exists()]
     if missing:
         (folder / "absent.txt").write_text(f"there is no {missing[0].name} in shared weights", encoding="utf-8")
         return
-    files = folder / "mobilenet" / "float" / "050"
-    files.mkdir(parents=True, exist_ok=True)
-    topology, shard = tfjs_files(STRIDE16)
-    (files / "group1-shard1of1.bin").write_bytes(shard)
-    (files / "model-stride16.json").write_text(json.dumps(topology), encoding="utf-8")
+    import onnx
+
+    network = onnx.load(str(STRIDE16))
+    write_tfjs(folder / "mobilenet" / "float" / "050", network, quantised=False)
     shutil.copy(STRIDE8, folder)
-    write_known(folder, next(iter(person())))
+    coarse = folder / "quantised.onnx"
+    quantise(network)
+    write_tfjs(folder / "mobilenet" / "quant1" / "050", network, quantised=True)
+    onnx.save(network, str(coarse))
+    write_known(folder, next(iter(person())), coarse)
 
 
-def tfjs_files(path: Path) -> tuple[dict[str, Any], bytes]:
-    """A graph model of TensorFlow.js from an ONNX file of BodyPix: `model.json`, and its only shard.
+def affine(value: npt.NDArray[np.float32]) -> tuple[npt.NDArray[np.uint8], float, float]:
+    """A weight in one byte, its scale and its least value: value = code * scale + least."""
+    least = float(value.min())
+    scale = (float(value.max()) - least) / 255 or 1.0
+    return np.rint((value - least) / scale).astype(np.uint8), scale, least
 
-    A convolution with its bias and ReLU6 is one node, as TensorFlow's converter writes it for a browser.
+
+def quantise(network: Any) -> None:
+    """Round every weight of the convolutions to one of 256 values, in place."""
+    from onnx import numpy_helper
+
+    names = {name for node in network.graph.node if node.op_type == "Conv" for name in node.input[1:]}
+    for each in network.graph.initializer:
+        if each.name in names:
+            codes, scale, least = affine(numpy_helper.to_array(each))
+            each.CopyFrom(numpy_helper.from_array((codes * scale + least).astype(np.float32), each.name))
+
+
+def write_tfjs(folder: Path, network: Any, *, quantised: bool) -> None:
+    """A graph model of TensorFlow.js: `model.json`, and one shard, or two where it is quantised.
+
+    A convolution with its bias and ReLU6 is one node, as TensorFlow's converter writes it for a browser;
+    where it is quantised each is a node of its own.
     """
     import onnx
     from onnx import numpy_helper
 
-    graph = onnx.load(str(path)).graph
+    graph = network.graph
     constants = {each.name: numpy_helper.to_array(each) for each in graph.initializer}
     after = {node.input[0]: node for node in graph.node if node.op_type == "Clip"}
-    names = {"input": "sub_2"}
+    names = {node.output[0]: "sub_2" for node in graph.node if node.input[0] == "input"}
     nodes: list[dict[str, Any]] = [{"name": "sub_2", "op": "Placeholder", "attr": {"dtype": {"type": "DT_FLOAT"}}}]
     weights: list[dict[str, Any]] = []
     blob = bytearray()
 
     def weight(name: str, value: npt.NDArray[np.float32]) -> str:
         weights.append({"name": name, "shape": list(value.shape), "dtype": "float32"})
-        blob.extend(np.ascontiguousarray(value, "<f4").tobytes())
+        if quantised:
+            codes, scale, least = affine(value)
+            weights[-1]["quantization"] = {"dtype": "uint8", "scale": scale, "min": least}
+            blob.extend(codes.tobytes())
+        else:
+            blob.extend(np.ascontiguousarray(value, "<f4").tobytes())
         nodes.append({"name": name, "op": "Const", "attr": {"dtype": {"type": "DT_FLOAT"}}})
         return name
 
     for node in graph.node:
-        if node.op_type == "Transpose" and node.input[0] == "input":
-            names[node.output[0]] = "sub_2"
         if node.op_type != "Conv":
             continue
         given = {a.name: onnx.helper.get_attribute_value(a) for a in node.attribute}
@@ -101,12 +129,27 @@ def tfjs_files(path: Path) -> tuple[dict[str, Any], bytes]:
             "strides": {"list": {"i": ["1", *map(str, given["strides"]), "1"]}},
             "dilations": {"list": {"i": ["1", *map(str, given["dilations"]), "1"]}},
             "padding": {"s": text("SAME")},
-            "fused_ops": {"list": {"s": fused}},
         }
+        x = names[node.input[0]]
+        if quantised:
+            plain = "DepthwiseConv2dNative" if deep else "Conv2D"
+            nodes.append({"name": f"{name}/conv", "op": plain, "input": [x, inner[0]], "attr": attributes})
+            sum_ = name if bend is None else f"{name}/sum"
+            nodes.append({"name": sum_, "op": "BiasAdd", "input": [f"{name}/conv", inner[1]]})
+            if bend is not None:
+                nodes.append({"name": name, "op": "Relu6", "input": [sum_]})
+            continue
+        attributes["fused_ops"] = {"list": {"s": fused}}
         op = "FusedDepthwiseConv2dNative" if deep else "_FusedConv2D"
-        nodes.append({"name": name, "op": op, "input": [names[node.input[0]], *inner], "attr": attributes})
-    manifest = [{"paths": ["group1-shard1of1.bin"], "weights": weights}]
-    return {"format": "graph-model", "modelTopology": {"node": nodes}, "weightsManifest": manifest}, bytes(blob)
+        nodes.append({"name": name, "op": op, "input": [x, *inner], "attr": attributes})
+    folder.mkdir(parents=True, exist_ok=True)
+    cuts = [0, len(blob) // 3, len(blob)] if quantised else [0, len(blob)]  # a shard may end within a weight
+    paths = [f"group1-shard{n}of{len(cuts) - 1}.bin" for n in range(1, len(cuts))]
+    for path, start, end in zip(paths, cuts, cuts[1:], strict=False):
+        (folder / path).write_bytes(blob[start:end])
+    manifest = [{"paths": paths, "weights": weights}]
+    model = {"format": "graph-model", "modelTopology": {"node": nodes}, "weightsManifest": manifest}
+    (folder / "model-stride16.json").write_text(json.dumps(model), encoding="utf-8")
 
 
 def text(value: str) -> str:
@@ -124,7 +167,10 @@ class Parts(LogitSegmenter):
     def segment(self, frame: Any, state: State) -> tuple[Matte, State]:
         matte, state = super().segment(frame, state)
         picture = frame.rgb(self.size, planar=self._planar) * np.float32(2) - np.float32(1)
-        made = {tensor.shape[3]: array[0] for tensor, array in zip(self._engine.outputs, self._engine.run([picture[None]]), strict=True)}
+        made = {
+            tensor.shape[3]: array[0]
+            for tensor, array in zip(self._engine.outputs, self._engine.run([picture[None]]), strict=True)
+        }
         heat, person = made[24], made[1][..., 0]
         self.map = part_map(person, heat, self.size)
         if self.chosen is None:
@@ -147,7 +193,16 @@ def part_map(person: npt.NDArray[np.float32], heat: npt.NDArray[np.float32], siz
     return np.where(resized(person, small) > 0, heats.argmax(axis=2), -1).astype(np.int8)
 
 
-def write_known(folder: Path, picture: U8) -> None:
+def palette() -> list[tuple[str, list[int]]] | None:
+    """Names and colours of the parts in Python."""
+    try:
+        from livematte.models._parts import PALETTE, PARTS
+    except ImportError:
+        return None
+    return [(name, colour.tolist()) for name, colour in zip(PARTS, PALETTE, strict=True)]
+
+
+def write_known(folder: Path, picture: U8, coarse: Path) -> None:
     """The first picture of the clip, wide and square, by every network."""
     blob = bytearray()
     pictures = {
@@ -158,16 +213,15 @@ def write_known(folder: Path, picture: U8) -> None:
     for name, rgb in pictures.items():
         frame = i420(rgb, ColorMatrix.BT709, ColorRange.LIMITED)
         frames[name] = {"matrix": "bt709", "fullRange": False, "planes": stored(blob, frame.planes)}
-        for chosen in (None, CHOSEN):
-            size = SIZES[name]
-            segmenter = Parts(open_onnx(None, graph=STRIDE16, picture=size), chosen)
+        for graph, ending, chosen in ((STRIDE16, "", None), (STRIDE16, "", CHOSEN), (coarse, "-q1", None)):
+            segmenter = Parts(open_onnx(None, graph=graph, picture=SIZES[name]), chosen)
             with Session(segmenter, Color((0, 177, 64)), temporal=False) as session:
                 out = session.process_frame(frame)
             assert segmenter.map is not None
             cases.append(
                 {
                     "frame": name,
-                    "model": "bodypix:mobilenet-050-s16",
+                    "model": f"bodypix:mobilenet-050-s16{ending}",
                     "parts": ["face", "hand"] if chosen else None,
                     "planes": stored(blob, out.planes),
                     "map": stored(blob, [segmenter.map.view(np.uint8)])[0],
@@ -175,7 +229,9 @@ def write_known(folder: Path, picture: U8) -> None:
             )
         with Session("bodypix:mobilenet-050-s8", Color((0, 177, 64)), temporal=False, weights=STRIDE8) as session:
             planes = session.process_frame(frame).planes
-        cases.append({"frame": name, "model": "bodypix:mobilenet-050-s8", "parts": None, "planes": stored(blob, planes)})
+        cases.append(
+            {"frame": name, "model": "bodypix:mobilenet-050-s8", "parts": None, "planes": stored(blob, planes)}
+        )
     (folder / "parts.json").write_text(json.dumps({"frames": frames, "cases": cases}), encoding="utf-8")
     (folder / "parts.bin").write_bytes(bytes(blob))
 

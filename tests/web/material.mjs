@@ -1,4 +1,4 @@
-/** Make what the browser tests look at: see material.py and networks.py. */
+/** Make what the browser tests look at: see material.py, networks.py and bodypix_files.py. */
 
 import { execFileSync } from "node:child_process";
 import { existsSync } from "node:fs";
@@ -18,6 +18,11 @@ export function material() {
 /** Folder of the networks and their pictures. */
 export function networks() {
   return made("networks.py", join(folder, "networks"));
+}
+
+/** Folder of BodyPix's files, and of pictures by Python; it holds absent.txt alone where the shared files are not there. */
+export function bodypix() {
+  return made("bodypix_files.py", join(folder, "bodypix"));
 }
 
 function made(script, folder) {

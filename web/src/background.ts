@@ -11,9 +11,9 @@ import type { BackgroundEvents, Effect, ModelName, ModelOptions, Options, PartMa
 const DEFAULT_FPS = 30;
 /** The worker speaks twice a second. After so many seconds without a word it is dead. */
 const SILENT_S = 5;
-const MODEL_NAMES: readonly ModelName[] = ["livematte", "mediapipe:landscape", "mediapipe:general", "bodypix:mobilenet-050-s16", "bodypix:mobilenet-075-s16", "bodypix:mobilenet-100-s16", "bodypix:mobilenet-050-s8"];
-/** Those that tell body parts apart. */
-const KNOWS_PARTS = /^bodypix:.*-s16$/;
+const MODEL_NAMES: readonly string[] = ["livematte", "mediapipe:landscape", "mediapipe:general", "bodypix:mobilenet-050-s8"];
+/** Those that tell body parts apart: width of the network, and -q2 or -q1 for weights of two bytes or of one. */
+const KNOWS_PARTS = /^bodypix:mobilenet-(050|075|100)-s16(-q[12])?$/;
 
 type Request = Extract<ToWorker, { id: number }>;
 type Answer = { track?: MediaStreamTrack; frame?: VideoFrame; map?: PartMap | null };
@@ -299,7 +299,7 @@ function check(options: Options): void {
 
 /** Numbers of the parts that count as the person; null for all. */
 function checkModel(model: ModelName, { parts }: ModelOptions): number[] | null {
-  if (!MODEL_NAMES.includes(model)) throw new LivematteError("option", `model must be one of ${MODEL_NAMES.join(", ")}; got ${String(model)}`);
+  if (!MODEL_NAMES.includes(model) && !KNOWS_PARTS.test(model)) throw new LivematteError("option", `model must be one of ${MODEL_NAMES.join(", ")}, bodypix:mobilenet-050-s16 (or 075, 100; -q2, -q1); got ${String(model)}`);
   if (parts === undefined) return null;
   if (!KNOWS_PARTS.test(model)) throw new LivematteError("option", `${model} knows no body parts; BodyPix with -s16 does`);
   return partNumbers(parts);

@@ -30,7 +30,7 @@ export type Effect = Look &
     | { type: "off" }
   );
 
-export type ModelName = "livematte" | "mediapipe:landscape" | "mediapipe:general" | `bodypix:mobilenet-${"050-s8" | "050-s16" | "075-s16" | "100-s16"}`;
+export type ModelName = "livematte" | "mediapipe:landscape" | "mediapipe:general" | "bodypix:mobilenet-050-s8" | `bodypix:mobilenet-${"050" | "075" | "100"}-s16${"" | "-q2" | "-q1"}`;
 
 /** A name of PARTS, or what several of them have in common. */
 export type BodyPart = (typeof import("./parts.js").PARTS)[number][0] | "face" | "arm" | "upper_arm" | "lower_arm" | "hand" | "torso" | "leg" | "upper_leg" | "lower_leg" | "feet" | `${"left" | "right"}_${"arm" | "leg" | "upper_arm" | "lower_arm" | "upper_leg" | "lower_leg"}`;

@@ -1,6 +1,6 @@
 /** What the tests do in the page: cameras, a Background, and a look at every frame that comes out. */
 
-import { createBackground } from "/livematte/index.js";
+import { createBackground, paintParts, PARTS } from "/livematte/index.js";
 import { check } from "/golden/cases.mjs";
 
 const STRIPE_PX = 8; // at 640 pixels across, see material.py
@@ -20,6 +20,8 @@ document.addEventListener("securitypolicyviolation", (event) => violations.push(
 /** The live things of this page; tests read them. */
 export const kit = {
   createBackground,
+  paintParts,
+  PARTS,
   violations,
   errors: [],
   events: [],
@@ -121,6 +123,28 @@ export const kit = {
       const frame = frameOf(stored, frames[name], (timestamp += 1e6), format);
       const out = await background.probe({ type: "still", frame });
       found.push({ name: `${format} ${name} ${JSON.stringify(effect)}`, kind: effect.type, ...(await compare(out, stored, planes)), timestamp: out.timestamp - timestamp, matrix: out.colorSpace.matrix });
+      out.close();
+    }
+    background.stop();
+    return found;
+  },
+
+  /** Every picture of bodypix_files.py by this browser: mean difference from Python's Session, and the part of the map of parts that differs. */
+  async bodypix() {
+    const { frames, cases } = await (await fetch("/bodypix/parts.json")).json();
+    const stored = new Uint8Array(await (await fetch("/bodypix/parts.bin")).arrayBuffer());
+    const background = await kit.open({ temporal: false, governor: false, effect: { type: "color", rgb: "#00b140" } });
+    await background.loaded;
+    const found = [];
+    let timestamp = 0;
+    for (const { frame: name, model, parts, planes, map } of cases) {
+      await background.setModel(model, parts ? { parts } : {});
+      const out = await background.probe({ type: "still", frame: frameOf(stored, frames[name], (timestamp += 1e6), "I420") });
+      const seen = await background.parts();
+      const known = map ? new Int8Array(stored.buffer, map.at, map.width * map.height) : null;
+      const same = known && seen && seen.width === map.width && seen.height === map.height && seen.timestamp === timestamp;
+      const other = same ? seen.data.filter((part, i) => part !== known[i]).length / known.length : seen === null ? null : 1;
+      found.push({ name: `${name} ${model} ${parts ?? ""}`, ...(await compare(out, stored, planes)), other, kinds: seen ? new Set(seen.data).size : 0, segment_ms: background.stats().stages.segment?.p50_ms });
       out.close();
     }
     background.stop();

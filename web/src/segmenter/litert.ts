@@ -5,7 +5,7 @@ import { asError, LivematteError } from "../errors.js";
 import { softwareAdapter } from "../render/rasteriser.js";
 import type { Size } from "../render/renderer.js";
 import type { EngineName, ModelName } from "../types.js";
-import { type Graph, MODELS, type ModelSpec, nearest } from "./models.js";
+import { type Graph, type ModelSpec, nearest, specOf } from "./models.js";
 
 const COLOURS = 3;
 
@@ -82,7 +82,7 @@ export async function openEngine(assetBase: string, wanted: EngineName | "auto")
   } catch (thrown) {
     throw asError(thrown, "engine", `the engine did not load from ${assetBase}litert/, copy the folder dist/assets there`);
   }
-  return { name: accelerator, why, load: async (model) => loadNetwork(MODELS[model], assetBase, accelerator) };
+  return { name: accelerator, why, load: async (model) => loadNetwork(specOf(model), assetBase, accelerator) };
 }
 
 async function choose(wanted: EngineName | "auto"): Promise<[EngineName, string]> {

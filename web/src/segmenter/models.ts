@@ -11,8 +11,8 @@ export interface ModelSpec {
   readonly large?: readonly Graph[];
   /** Whether it gets dark pictures as bright as others. */
   readonly lighten?: true;
-  /** Whether its files and outputs are BodyPix's, and whether the graph tells body parts apart. */
-  readonly bodypix?: "person" | "parts";
+  /** Whether its files and outputs are BodyPix's. */
+  readonly bodypix?: true;
   readonly licence: string;
 }
 
@@ -31,15 +31,23 @@ export function nearest(graphs: readonly Graph[], { width, height }: Size): Grap
   return graphs.reduce((best, graph) => (stretch(graph) < stretch(best) ? graph : best));
 }
 
+/** What a name stands for. The page has checked it. */
+export function specOf(name: ModelName): ModelSpec {
+  return MODELS[name] ?? bodypix(name);
+}
+
 /** One graph model of TensorFlow.js takes pictures of every size; 16 n + 1 puts the corners of its grid onto the picture's. */
-function bodypix(name: ModelName, folder: string): ModelSpec {
-  const graph = (width: number, height: number): Graph => ({ file: `models/bodypix/mobilenet/float/${folder}/model-stride16.json`, size: { width, height } });
-  return { name, bodypix: "parts", graphs: [graph(513, 289), graph(289, 513), graph(385, 385)], licence: "Apache-2.0" };
+function bodypix(name: ModelName): ModelSpec {
+  const [, width, , bytes] = name.split("-");
+  const kept = bytes ? bytes.replace("q", "quant") : "float";
+  const file = `models/bodypix/mobilenet/${kept}/${width}/model-stride16.json`;
+  const graph = (width: number, height: number): Graph => ({ file, size: { width, height } });
+  return { name, bodypix: true, graphs: [graph(513, 289), graph(289, 513), graph(385, 385)], licence: "Apache-2.0" };
 }
 
 const LANDSCAPE: Size = { width: 256, height: 144 };
 
-export const MODELS: Record<ModelName, ModelSpec> = {
+const MODELS: Partial<Record<ModelName, ModelSpec>> = {
   livematte: {
     name: "livematte",
     lighten: true,
@@ -65,13 +73,10 @@ export const MODELS: Record<ModelName, ModelSpec> = {
     graphs: [{ file: "models/selfie_segmentation.tflite", sha256: "8d13b7fae74af625c641226813616a2117bd6bca19eb3b75574621fc08557f27", size: { width: 256, height: 256 } }],
     licence: "Apache-2.0",
   },
-  "bodypix:mobilenet-050-s16": bodypix("bodypix:mobilenet-050-s16", "050"),
-  "bodypix:mobilenet-075-s16": bodypix("bodypix:mobilenet-075-s16", "075"),
-  "bodypix:mobilenet-100-s16": bodypix("bodypix:mobilenet-100-s16", "100"),
   "bodypix:mobilenet-050-s8": {
     name: "bodypix:mobilenet-050-s8",
-    bodypix: "person",
-    graphs: [{ file: "models/body-pix-float-050-8.tflite", sha256: "d2de5fcc47ec4279c3fea0a5e38ab5cdacb3e1a27409b83557faabb81d07402e", size: { width: 257, height: 257 } }],
+    bodypix: true,
+    graphs: [{ file: "models/bodypix/body-pix-float-050-8.tflite", sha256: "d2de5fcc47ec4279c3fea0a5e38ab5cdacb3e1a27409b83557faabb81d07402e", size: { width: 257, height: 257 } }],
     licence: "Apache-2.0",
   },
 };
