@@ -55,6 +55,7 @@ if (existsSync(join(app, "index.html"))) {
   mkdirSync(site, { recursive: true });
   await esbuild.build({ ...shared, entryPoints: [join(app, "app.ts")], format: "esm", outfile: join(site, "app.js") });
   for (const name of readdirSync(app)) if (!/\.ts$|^tsconfig/.test(name)) cpSync(join(app, name), join(site, name), { recursive: true });
+  cpSync(join(here, "node_modules", "smol-toml", "LICENSE"), join(site, "smol-toml.LICENSE.txt")); // it is in app.js
   cpSync(assets, join(site, "assets"), { recursive: true });
   rmSync(served, { recursive: true, force: true });
   cpSync(site, served, { recursive: true });

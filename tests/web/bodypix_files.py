@@ -38,7 +38,7 @@ SHARED = Path(os.environ.get("LIVEMATTE_SHARED") or Path(__file__).parents[3] / 
 STRIDE16 = SHARED / "MobileNetV1-x050-stride16.onnx"
 STRIDE8 = SHARED / "body-pix-float-050-8.tflite"
 
-SIZES = {"wide": Size(513, 289), "square": Size(385, 385)}
+SIZES = {"wide": Size(321, 177), "square": Size(241, 241)}
 """The networks' sizes in the SDK for the pictures below."""
 CHOSEN = (0, 1, 10, 11)
 """Numbers of the parts that are `face` and `hand`."""

@@ -6,6 +6,7 @@
 person.y4m, person.webm    a real person in front of a camera, 640x480: shared media, or else the portrait
 striped.y4m, striped.webm  the portrait before a wall of stripes, 640x360: whatever shows a stripe shows the room
 plate.png                  a picture for backgrounds
+pair.png                   somebody near the camera and somebody far from it
 stills.json, stills.bin    frames, effects, and the planes that Session.process_frame gives for them
 """
 
@@ -58,7 +59,9 @@ def main(folder: Path) -> None:
         write(folder / f"{name}.y4m", pictures)
         write(folder / f"{name}.webm", pictures)
     cv2.imwrite(str(folder / "plate.png"), plate()[..., ::-1])
-    write_stills(folder, list(person()), list(beside()))
+    pair = list(beside())
+    cv2.imwrite(str(folder / "pair.png"), pair[-1][..., ::-1])
+    write_stills(folder, list(person()), pair)
 
 
 def portrait() -> U8:

@@ -42,7 +42,13 @@ function bodypix(name: ModelName): ModelSpec {
   const kept = bytes ? bytes.replace("q", "quant") : "float";
   const file = `models/bodypix/mobilenet/${kept}/${width}/model-stride16.json`;
   const graph = (width: number, height: number): Graph => ({ file, size: { width, height } });
-  return { name, bodypix: true, graphs: [graph(513, 289), graph(289, 513), graph(385, 385)], licence: "Apache-2.0" };
+  return {
+    name,
+    bodypix: true,
+    graphs: [graph(321, 177), graph(177, 321), graph(241, 241)], // half of 640x360, which is what BodyPix itself does with it
+    large: [graph(513, 289), graph(289, 513), graph(385, 385)],
+    licence: "Apache-2.0",
+  };
 }
 
 const LANDSCAPE: Size = { width: 256, height: 144 };
