@@ -36,7 +36,8 @@ export class EmptyRoom {
    */
   async take(camera: MediaStreamTrack): Promise<void> {
     if (this.counting) return this.cancel();
-    const { signal } = (this.counting = new AbortController());
+    const mine = (this.counting = new AbortController());
+    const { signal } = mine;
     this.button.textContent = "Stop the countdown";
     try {
       for (let left_s = COUNTDOWN_S; left_s > 0 && !signal.aborted; left_s--) {
@@ -47,7 +48,7 @@ export class EmptyRoom {
       if (signal.aborted) return;
       await this.use(await still(camera));
     } finally {
-      this.cancel();
+      if (this.counting === mine) this.cancel(); // not the next one, if this was cancelled
     }
   }
 
