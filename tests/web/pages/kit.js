@@ -144,7 +144,7 @@ export const kit = {
       const known = map ? new Int8Array(stored.buffer, map.at, map.width * map.height) : null;
       const same = known && seen && seen.width === map.width && seen.height === map.height && seen.timestamp === timestamp;
       const other = same ? seen.data.filter((part, i) => part !== known[i]).length / known.length : seen === null ? null : 1;
-      found.push({ name: `${name} ${model} ${parts ?? ""}`, ...(await compare(out, stored, planes)), other, kinds: seen ? new Set(seen.data).size : 0, segment_ms: background.stats().stages.segment?.p50_ms });
+      found.push({ name: `${name} ${model} ${parts ?? ""}`, ...(await compare(out, stored, planes)), other, kinds: seen ? new Set(seen.data).size : 0 });
       out.close();
     }
     background.stop();

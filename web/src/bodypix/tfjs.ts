@@ -40,7 +40,7 @@ export function readModel(json: string, where: string): GraphModel {
   } catch {
     throw broken(`${where} is no JSON`);
   }
-  if (!Array.isArray(model.modelTopology?.node) || !Array.isArray(model.weightsManifest)) throw broken(`${where} is no graph model of TensorFlow.js`);
+  if (!Array.isArray(model?.modelTopology?.node) || !Array.isArray(model.weightsManifest)) throw broken(`${where} is no graph model of TensorFlow.js`);
   return model as GraphModel;
 }
 
@@ -57,12 +57,15 @@ export function layersOf(model: GraphModel, shards: readonly Uint8Array[], wante
   const weights = values(model, shards);
   const nodes = new Map(model.modelTopology.node.map((node) => [node.name, node]));
   const known = new Map<string, Layer | null>();
+  const open = new Set<string>(); // on the way to them
   const follow = (reference: string): Layer | null => {
     const name = reference.replace(/^\^|:0$/g, "");
     const found = known.get(name);
     if (found !== undefined) return found;
     const node = nodes.get(name);
     if (!node) throw broken(`there is no node ${name}`);
+    if (open.has(name)) throw broken(`${name} hangs on itself`);
+    open.add(name);
     const layer = made(node, weights, follow);
     known.set(name, layer);
     return layer;
