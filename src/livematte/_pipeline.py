@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import AbstractContextManager, closing, suppress
 from dataclasses import dataclass, field
+from fractions import Fraction
 from types import TracebackType
 from typing import Any
 
@@ -76,11 +77,13 @@ def segment(stages: Stages, frame: Frame, state: StreamState, stats: Stats) -> M
     return matte
 
 
-def refine(stages: Stages, frame: Frame, matte: Matte, state: StreamState, stats: Stats) -> Matte:
-    """What the refiners make of the network's matte; `state` moves on."""
+def refine(
+    stages: Stages, frame: Frame, matte: Matte, state: StreamState, stats: Stats, part: slice | None = None
+) -> Matte:
+    """What the refiners, or some of them in a row, make of the network's matte; `state` moves on."""
     with stats.stage("refine"):
         state.refiners = state.refiners or [None] * len(stages.refiners)
-        for index, refiner in enumerate(stages.refiners):
+        for index, refiner in list(enumerate(stages.refiners))[part or slice(None)]:
             matte, kept = refiner.refine(frame, matte, state.refiners[index])
             state.refiners[index] = kept if stages.memory else None
     return matte
@@ -106,8 +109,9 @@ def render(
     stats: Stats,
     max_failures: int = MAX_FAILURES,
     find: Find = estimate,
+    max_matte_age_s: Fraction | int = 0,
 ) -> Frame:
-    """The output picture of `frame`; `state` moves on.
+    """The output picture of `frame`, by the matte that `find` finds; `state` moves on.
 
     Raises:
         InferenceError: `max_failures` frames in a row had to be covered.
@@ -123,14 +127,13 @@ def render(
         matte, state.segmenter, state.refiners = Matte.empty(frame), None, []
     with stats.stage("effect"):
         plate, state.effect = stages.effect.plate(frame, matte, state.effect)
-        amount = getattr(stages.effect, "match", 0.0)
-        if plate is not None and amount > 0:
+        if plate is not None and (amount := getattr(stages.effect, "match", 0.0)) > 0:
             from livematte.refine.light import match_light
 
             before = state.light if stages.memory else None
             matte, state.light = match_light(frame, plate, matte, amount, before)
     with stats.stage("composite"):
-        picture = composite(frame, plate, matte, light_wrap=stages.effect.light_wrap)
+        picture = composite(frame, plate, matte, light_wrap=stages.effect.light_wrap, max_matte_age_s=max_matte_age_s)
     if not stages.framing:
         return picture
     with stats.stage("framing"):

@@ -56,7 +56,12 @@ class Source(Protocol):
 @runtime_checkable
 class Sink(Protocol):
     """Writes frames. Leaving `with` by an exception abandons the output: nothing
-    stays under its final name."""
+    stays under its final name.
+
+    A sink of a live stream may also have `readers() -> int | None`: how many programs look,
+    None if that cannot be known; `ended: bool`: whether nobody ever will again; and
+    `resizes: bool`: whether frames may change their size.
+    """
 
     def __enter__(self) -> Sink: ...
     def __exit__(

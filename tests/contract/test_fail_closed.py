@@ -165,7 +165,7 @@ def test_all_frames_without_a_matte(effect: str) -> None:
     with pytest.raises(InferenceError):
         run(source, stages(failing, EFFECTS[effect]()), sink, max_failures=FRAMES)
     assert sink.left_by is InferenceError
-    assert len(sink.frames) == FRAMES - 1
+    assert 1 <= len(sink.frames) < FRAMES  # what still waits for the sink when the stream fails is let go
     for frame in sink.frames:
         assert_covered(frame, effect)
 

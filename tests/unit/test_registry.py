@@ -13,8 +13,20 @@ FOLDERS = {
     "effects": {"blur", "color", "image", "off", "transparent", "video"},
     "engines": {"litert", "onnxruntime"},
     "models": {"livematte", "mediapipe"},
-    "sinks": {"file", "folder", "image", "null", "raw"},
-    "sources": {"file", "folder", "image", "raw", "synthetic"},
+    "sinks": {
+        "file",
+        "folder",
+        "image",
+        "null",
+        "pipewire",
+        "preview",
+        "pyvirtualcam",
+        "raw",
+        "stream",
+        "v4l2",
+        "virtual",
+    },
+    "sources": {"file", "folder", "image", "pipewire", "raw", "synthetic"},
     "training.datasets": {"aisegment", "aps", "coco", "cutouts", "hsd", "pairs", "procedural", "supervisely"},
 }
 

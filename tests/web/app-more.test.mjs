@@ -8,14 +8,14 @@ import { join } from "node:path";
 import { after, afterEach, before, beforeEach, describe, test } from "node:test";
 import { openApp, running, serveApp, until } from "./app.mjs";
 import { launch, NAMES } from "./browsers.mjs";
-import { bodypix, material } from "./material.mjs";
+import { bodypixFiles, material } from "./material.mjs";
 
 /** Code values by which a pixel is another one, and how many of them make another picture. */
 const FAR = 5;
 const CHANGED_PIXELS = 12;
 
 const folder = material();
-const networks = bodypix();
+const networks = bodypixFiles();
 const noBodyPix = existsSync(join(networks, "absent.txt")) && "the shared files of BodyPix are not there";
 const cache = mkdtempSync(join(tmpdir(), "livematte-cache-"));
 if (!noBodyPix) {

@@ -6,7 +6,7 @@
 mobilenet/float/050/       model-stride16.json and its shard, from the shared ONNX file
 mobilenet/quant1/050/      the same with weights of one byte, bias and ReLU6 as nodes of their own, and in two shards
 body-pix-float-050-8.tflite
-palette.json               names and colours of the parts in Python; null where it has none
+palette.json               names and colours of the parts in Python
 parts.json, parts.bin      frames, effects, and the planes that Session.process_frame gives for them; part maps
 absent.txt                 instead of all that, where the shared files are not there: why
 """
@@ -32,14 +32,16 @@ from livematte._matte import Matte
 from livematte._stages import State
 from livematte.engines import Engine
 from livematte.engines.onnxruntime import create as open_onnx
+from livematte.models import bodypix
 from livematte.models._logits import LogitSegmenter, sigmoid, stretch
+from livematte.models._parts import PALETTE, PARTS
 
 SHARED = Path(os.environ.get("LIVEMATTE_SHARED") or Path(__file__).parents[3] / "shared") / "weights" / "bodypix"
 STRIDE16 = SHARED / "MobileNetV1-x050-stride16.onnx"
 STRIDE8 = SHARED / "body-pix-float-050-8.tflite"
 
-SIZES = {"wide": Size(321, 177), "square": Size(241, 241)}
-"""The networks' sizes in the SDK for the pictures below."""
+SIZES = {"wide": (Size(321, 177), 0.25), "square": (Size(241, 241), 0.5)}
+"""The networks' sizes in the SDK for the pictures below, and BodyPix's internal resolution that gives them."""
 CHOSEN = (0, 1, 10, 11)
 """Numbers of the parts that are `face` and `hand`."""
 MAP = 0.5
@@ -193,12 +195,8 @@ def part_map(person: npt.NDArray[np.float32], heat: npt.NDArray[np.float32], siz
     return np.where(resized(person, small) > 0, heats.argmax(axis=2), -1).astype(np.int8)
 
 
-def palette() -> list[tuple[str, list[int]]] | None:
+def palette() -> list[tuple[str, list[int]]]:
     """Names and colours of the parts in Python."""
-    try:
-        from livematte.models._parts import PALETTE, PARTS
-    except ImportError:
-        return None
     return [(name, colour.tolist()) for name, colour in zip(PARTS, PALETTE, strict=True)]
 
 
@@ -213,10 +211,15 @@ def write_known(folder: Path, picture: U8, coarse: Path) -> None:
     for name, rgb in pictures.items():
         frame = i420(rgb, ColorMatrix.BT709, ColorRange.LIMITED)
         frames[name] = {"matrix": "bt709", "fullRange": False, "planes": stored(blob, frame.planes)}
+        size, resolution = SIZES[name]
         for graph, ending, chosen in ((STRIDE16, "", None), (STRIDE16, "", CHOSEN), (coarse, "-q1", None)):
-            segmenter = Parts(open_onnx(None, graph=graph, picture=SIZES[name]), chosen)
+            segmenter = Parts(open_onnx(None, graph=graph, picture=size), chosen)
             with Session(segmenter, Color((0, 177, 64)), temporal=False) as session:
                 out = session.process_frame(frame)
+            if chosen is None:  # the person is what Python's own BodyPix gives
+                own = bodypix.create("mobilenet-050-s16", resolution=resolution, weights=graph)
+                with Session(own, Color((0, 177, 64)), temporal=False) as session:
+                    out = session.process_frame(frame)
             assert segmenter.map is not None
             cases.append(
                 {

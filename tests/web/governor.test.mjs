@@ -1,6 +1,7 @@
 /** The quality ladder: quick down, slow up, no oscillation. Time is a number here, not a clock. */
 
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { before, describe, test } from "node:test";
 import { createRequire } from "node:module";
 import { fileURLToPath } from "node:url";
@@ -10,6 +11,10 @@ import { serve } from "./server.mjs";
 import { busy } from "./hog.mjs";
 
 const FRAME_MS = 1000 / 30;
+
+/** Sequences that src/livematte/_governor.py goes through, too: costs are parts of the time between two frames. */
+const SEQUENCES = JSON.parse(readFileSync(new URL("../golden/governor.json", import.meta.url), "utf8"));
+
 let Governor, LADDER;
 
 before(async () => {
@@ -30,6 +35,25 @@ function run(governor, seconds, spent, from_ms = 0, skipped = () => 0) {
     at_ms += FRAME_MS * (1 + lost);
   }
   return { changes, end_ms };
+}
+
+/** What a governor does in a sequence of tests/golden/governor.json: time in ms, rung and reason of each change. */
+function play(governor, steps) {
+  const changes = [];
+  const note = (change) => change && changes.push([Math.round(10 * change.at_ms) / 10, change.rung, change.why]);
+  let at_ms = 0;
+  for (const { seconds = 0, cost, skipped = 0, skip_every = Infinity, exchange, fps } of steps) {
+    if (exchange !== undefined) note(governor.exchange(exchange, at_ms));
+    if (fps) governor.fps = fps;
+    const end_ms = at_ms + 1000 * seconds;
+    for (let frame = 1; at_ms < end_ms; frame++) {
+      const lost = skipped || (frame % skip_every === 0 ? 1 : 0);
+      const spent = [cost[governor.rung.name] ?? cost["*"]].flat();
+      note(governor.observe(at_ms, spent[frame % spent.length] * FRAME_MS, lost));
+      at_ms += FRAME_MS * (1 + lost);
+    }
+  }
+  return changes;
 }
 
 describe("the governor", () => {
@@ -122,6 +146,10 @@ describe("the governor", () => {
     const { changes } = run(governor, 60, cost);
     assert.deepEqual(changes.map(({ rung }) => rung), ["every-2nd"]);
   });
+
+  for (const { name, enabled = true, steps, changes } of SEQUENCES) {
+    test(`and in Python: ${name}`, () => assert.deepEqual(play(new Governor(FRAME_MS, enabled), steps), changes));
+  }
 
   test("does nothing when it is switched off", () => {
     const governor = new Governor(FRAME_MS, false);

@@ -1,4 +1,4 @@
-/** Make what the browser tests look at: see material.py, networks.py and bodypix_files.py. */
+/** Make what the browser tests look at: see material.py, networks.py, bodypix.py and bodypix_files.py. */
 
 import { execFileSync } from "node:child_process";
 import { existsSync } from "node:fs";
@@ -20,9 +20,14 @@ export function networks() {
   return made("networks.py", join(folder, "networks"));
 }
 
-/** Folder of BodyPix's files, and of pictures by Python; it holds absent.txt alone where the shared files are not there. */
+/** Folder of BodyPix's networks and what Python finds with them. */
 export function bodypix() {
-  return made("bodypix_files.py", join(folder, "bodypix"));
+  return made("bodypix.py", join(folder, "bodypix"));
+}
+
+/** Folder of BodyPix's files as browsers fetch them, and of pictures by Python; absent.txt says where the shared files are not there. */
+export function bodypixFiles() {
+  return made("bodypix_files.py", join(folder, "bodypix-files"));
 }
 
 function made(script, folder) {

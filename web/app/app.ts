@@ -202,7 +202,7 @@ function drawing(on: boolean): void {
   else button("zone").focus({ preventScroll: true });
 }
 
-async function drawZone(): Promise<void> {
+function drawZone(): void {
   const { width, height } = source?.track.getSettings() ?? {};
   zones.begin({ width: width || after.videoWidth || 16, height: height || after.videoHeight || 9 });
 }
@@ -359,16 +359,8 @@ for (const [id, act] of Object.entries(clicks)) button(id).addEventListener("cli
 
 input("file").addEventListener("change", () => (take(input("file").files), (input("file").value = "")));
 input("own").addEventListener("change", () => ([...(input("own").files ?? [])].forEach((file) => gallery.add(file)), (input("own").value = "")));
-input("room-file").addEventListener("change", () => {
-  const [picture] = input("room-file").files ?? [];
-  if (picture) void useRoom(() => room.use(picture));
-  input("room-file").value = "";
-});
-input("preset-file").addEventListener("change", () => {
-  const [file] = input("preset-file").files ?? [];
-  if (file) void shelf.import(file);
-  input("preset-file").value = "";
-});
+const chosen: Record<string, (file: File) => unknown> = { "room-file": (file) => useRoom(() => room.use(file)), "preset-file": (file) => shelf.import(file) };
+for (const [id, act] of Object.entries(chosen)) input(id).addEventListener("change", () => (input(id).files?.[0] && void act(input(id).files?.[0] as File), (input(id).value = "")));
 input("body-view").addEventListener("change", () => {
   const { checked } = input("body-view");
   body.show(checked);

@@ -1,8 +1,9 @@
 """Sinks: where frames go. One file each; `_template.py` shows how.
 
 `open_sink()` chooses by the spelling: `-` is a raw pipe, a name that ends in / or holds
-%d a folder of images, an image's suffix a still, `NAME:ARGUMENT` names a sink, and all
-else is a video file.
+%d a folder of images, an image's suffix a still, `NAME:ARGUMENT` names a sink, as does
+`virtual` or `preview` alone, `rtmp://` and its like are a stream, and all else is a video
+file.
 """
 
 from __future__ import annotations
@@ -19,6 +20,12 @@ from livematte._stages import Sink, StreamInfo
 IMAGE_SUFFIXES = (".jpeg", ".jpg", ".png", ".webp")
 """Stills that can be written."""
 
+ALONE = ("null", "pipewire", "preview", "pyvirtualcam", "v4l2", "virtual")
+"""Sinks that need no argument: their name is enough, unless a file has it."""
+
+STREAMS = ("rtmp", "rtmps", "rtsp", "srt", "tcp", "udp")
+"""How the address of a stream begins."""
+
 FOR_SOME = {"audio": ("file",), "format": ("raw",)}
 """Options that callers may always pass, and the sinks that they mean something to."""
 
@@ -29,8 +36,8 @@ def open_sink(
     """The sink that `spec` means; nothing is written before it is entered.
 
     Args:
-        spec: path, `-`, or `file:`, `image:`, `folder:`, `raw:`, `null:` and more with
-            an argument.
+        spec: path, `-`, `virtual`, `preview`, a stream's address, or `file:`, `image:`, `folder:`,
+            `raw:`, `null:` and more with an argument.
         source_info: of the source: rate, sound, and what must not be overwritten.
         alpha_only: write the alpha of frames as a grey picture, in place of the frames.
         options: of that sink; those that are None count as not given, `audio` is for
@@ -65,7 +72,11 @@ def sink_name(spec: str, source_info: StreamInfo | None = None) -> tuple[str, st
     """
     if spec == "-":
         return "raw", None
+    if spec in ALONE and not Path(spec).exists():
+        return spec, None
     name, argument = _registry.split(spec)
+    if argument is not None and argument.startswith("//") and name in STREAMS:
+        return "stream", spec
     if argument is not None and name in _registry.names("sinks") and not Path(spec).exists():
         return sink_name(argument, source_info) if name == "file" and argument else (name, argument)
     path = Path(spec)

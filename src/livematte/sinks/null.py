@@ -12,6 +12,8 @@ from livematte._stages import StreamInfo
 class Null:
     """Counts frames and drops them."""
 
+    resizes = True
+
     def __init__(self, *, source_info: StreamInfo | None = None) -> None:
         self.written = 0
 

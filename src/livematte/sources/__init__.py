@@ -1,7 +1,8 @@
 """Sources: where frames come from. One file each; `_template.py` shows how.
 
 `open_source()` chooses by the spelling: `-` is a raw pipe, a folder holds images, an
-image's suffix is a still, `NAME:ARGUMENT` names a source, and all else is a video file.
+image's suffix is a still, `NAME:ARGUMENT` names a source, an address with `://` is a stream,
+and all else is a video file.
 """
 
 from __future__ import annotations
@@ -61,6 +62,8 @@ def source_name(spec: str) -> tuple[str, str | None]:
     path = Path(spec)
     if not path.exists():
         name, argument = _registry.split(spec)
+        if argument is not None and argument.startswith("//") and name not in _registry.names("sources"):
+            return "stream", spec
         if argument is not None and name in _registry.names("sources"):
             return source_name(argument) if name == "file" and argument else (name, argument)
     if path.is_dir():

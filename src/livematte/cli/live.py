@@ -1,0 +1,302 @@
+"""`livematte live`: from the camera to every call."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from fractions import Fraction
+from types import FrameType
+from typing import Annotated, Any
+
+import typer
+
+from livematte._clock import Clock, monotonic
+from livematte._errors import OpenError, OptionError
+from livematte._frame import Size
+from livematte._stages import Segmenter, Source, StreamInfo
+from livematte.cli._job import quiet
+from livematte.cli._options import LookOptions, expand
+
+EXAMPLE = "Example: livematte live --effect blur:0.6 --out virtual"
+
+REDRAW_NS = 200_000_000
+"""Between two states of the line on the terminal."""
+
+RECORDINGS = ("file", "folder", "synthetic")
+"""Sources that are played at their own speed, as if they came from a camera."""
+
+
+@expand
+def command(
+    camera: Annotated[
+        str | None, typer.Option(metavar="N|NAME", help="Camera by number, path or name; else the first.")
+    ] = None,
+    input_: Annotated[
+        str | None, typer.Option("--input", metavar="SPEC", help="In place of a camera: screen:, rtsp://..., a file.")
+    ] = None,
+    effect: Annotated[str, typer.Option(metavar="SPEC", help="blur:0.6, image:beach.jpg, color:green, ...")] = "blur",
+    match: Annotated[
+        float | None, typer.Option(metavar="0-1", help="How far the person takes on the new background's light.")
+    ] = None,
+    out: Annotated[
+        str, typer.Option("--out", "-o", metavar="OUT", help="virtual, preview, a file, rtmp://..., null:, ...")
+    ] = "virtual",
+    size: Annotated[str | None, typer.Option(metavar="WxH", help="Size of the output, asked of the camera.")] = None,
+    fps: Annotated[float | None, typer.Option(metavar="N", help="Frames a second, asked of the camera.")] = None,
+    pixels: Annotated[
+        str | None, typer.Option(metavar="FORMAT", help="mjpeg, yuyv or nv12; by default what suits size and rate.")
+    ] = None,
+    model: Annotated[str, typer.Option(help="Network that finds people; `livematte models list`.")] = "livematte:fast",
+    engine: Annotated[str, typer.Option(help="What runs the network: auto, or an engine's name.")] = "auto",
+    threads: Annotated[int | None, typer.Option(metavar="N", help="Threads of the engine.")] = None,
+    governor: Annotated[
+        bool, typer.Option("--governor/--no-governor", help="Lower the quality where the device cannot keep up.")
+    ] = True,
+    wait: Annotated[bool, typer.Option("--wait", help="Wait for a camera that is not there yet.")] = False,
+    metrics: Annotated[
+        int | None, typer.Option(metavar="PORT", min=0, max=65535, help="Serve figures at /metrics, to this machine.")
+    ] = None,
+    seconds: Annotated[float | None, typer.Option(metavar="N", min=0, help="End after so many seconds.")] = None,
+    list_: Annotated[bool, typer.Option("--list", help="List the cameras and what they can do, and end.")] = False,
+    json_: Annotated[bool, typer.Option("--json", help="Print figures as one JSON object on stdout.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show a traceback if something fails.")] = False,
+    *,
+    look: LookOptions,
+) -> None:
+    """Change the background of a camera while it runs.
+
+    The picture is covered from the first frame on and whenever there is no matte: before the
+    network is loaded, when the camera is unplugged, when anything fails. Keys: p or space
+    pauses (the camera is closed), q ends. The signal SIGUSR1 pauses, too.
+    """
+    if list_:
+        return _list(json_)
+    if camera is not None and input_ is not None:
+        raise OptionError("give --camera or --input, not both")
+    from livematte._live import Live, loading, make_effect
+    from livematte.sinks import open_sink
+    from livematte.sources import parse_fps
+
+    wanted = parse_size(size)
+    if fps is not None:
+        parse_fps(fps)
+    spec = input_ or f"camera:{camera or ''}"
+    opener, info = _source(spec, wanted, fps, pixels, wait)
+    stream = StreamInfo(wanted or info.size, info.fps, None, Fraction(1, 1_000_000))
+    sink = open_sink(out, source_info=stream)
+    status_line = StatusLine() if sys.stderr.isatty() else None
+    with ExitStack() as stack:
+        live = Live(
+            opener,
+            sink,
+            model=model,
+            load=loading(engine, threads) if debug else _quietly(loading(engine, threads)),
+            effect=make_effect(effect, **look.given(), **({} if match is None else {"match": match})),
+            framing=look.framing,
+            size=stream.size,
+            fps=float(info.fps) if info.fps else fps,
+            governor=governor,
+            wait=wait,
+            progress=_after_each_frame(seconds, status_line),
+        )
+        stack.enter_context(_signals(live))
+        if metrics is not None:
+            from livematte._metrics import MetricsServer
+
+            server = stack.enter_context(MetricsServer(live.status, metrics))
+            typer.echo(f"figures: http://localhost:{server.port}/metrics", err=True)
+        if address := getattr(sink, "address", None):
+            typer.echo(f"output: {address}", err=True)
+        stack.enter_context(_keyboard(live))
+        if status_line:
+            stack.callback(status_line.clear)
+        live.run()
+    _report(live.status(), live.stats.as_dict(), spec, out, json_, getattr(sink, "notes", []))
+
+
+def parse_size(text: str | None) -> Size | None:
+    """`1280x720` as a size.
+
+    Raises:
+        OptionError: not a size.
+    """
+    if text is None:
+        return None
+    width, x, height = text.partition("x")
+    if not (x and width.isdigit() and height.isdigit() and int(width) and int(height)):
+        raise OptionError(f"--size is a width and a height, as in 1280x720; got {text!r}")
+    return Size(int(width), int(height))
+
+
+def _source(
+    spec: str, size: Size | None, fps: float | None, pixels: str | None, wait: bool
+) -> tuple[Callable[[], Source], StreamInfo]:
+    """What opens the source, and what is known of it: a camera is asked for what is wanted, all else is
+    opened once to see."""
+    from livematte._live import DEFAULT_FPS
+    from livematte._shape import UNKNOWN_SIZE
+    from livematte.sources import open_source, source_name
+    from livematte.sources._paced import Paced
+
+    name, _ = source_name(spec)
+    if name == "camera":
+        wanted, rate = size or UNKNOWN_SIZE, Fraction(fps or DEFAULT_FPS).limit_denominator(1001)
+        return lambda: open_source(spec, size=wanted, fps=rate, pixels=pixels), StreamInfo(wanted, rate)
+    if pixels is not None:
+        raise OptionError(f"--pixels is for cameras, and {spec} is none")
+    options: dict[str, Any] = {"fps": fps} if name in {"screen", "synthetic"} else {}
+    if name == "screen":
+        options["size"] = size
+
+    def opened() -> Source:
+        source = open_source(spec, **options)
+        return Paced(source) if name in RECORDINGS else source
+
+    try:
+        first = [opened()]
+    except OpenError:
+        if not wait:
+            raise
+        return opened, StreamInfo(size or UNKNOWN_SIZE, Fraction(fps or DEFAULT_FPS).limit_denominator(1001))
+    return lambda: first.pop() if first else opened(), first[0].info
+
+
+def _quietly(load: Callable[[str], Segmenter]) -> Callable[[str], Segmenter]:
+    """The same without what engines have to say while they load."""
+
+    def quiet_load(spec: str) -> Segmenter:
+        with quiet():
+            return load(spec)
+
+    return quiet_load
+
+
+class StatusLine:
+    """One line on the terminal, drawn over itself.
+
+    Args:
+        clock: monotonic nanoseconds.
+    """
+
+    def __init__(self, clock: Clock = monotonic) -> None:
+        self._clock, self._drawn_ns = clock, -REDRAW_NS
+
+    def draw(self, status: Callable[[], dict[str, Any]]) -> None:
+        """Show how the stream is, unless that was done a moment ago."""
+        now_ns = self._clock()
+        if now_ns - self._drawn_ns >= REDRAW_NS:
+            self._drawn_ns = now_ns
+            columns = shutil.get_terminal_size().columns  # a line that wraps could not be drawn over
+            sys.stderr.write(f"\r{line(status())[: columns - 1]}\x1b[K")
+            sys.stderr.flush()
+
+    def clear(self) -> None:
+        """Take the line away."""
+        sys.stderr.write("\r\x1b[K")
+        sys.stderr.flush()
+
+
+def line(status: dict[str, Any]) -> str:
+    """The state of a stream in one line, what matters most first: terminals cut it off."""
+    latency = status["latency"]
+    times = " ".join(f"p{p} {latency[f'p{p}_ms']:.0f}" for p in (50, 95, 99)) if latency["p50_ms"] is not None else "-"
+    state, size = "paused" if status["paused"] else status["camera"], "x".join(map(str, status["size"]))
+    parts = [
+        f"{state} {size} {status['fps']:.1f} fps",
+        *([status["error"]] if status["error"] else []),
+        f"{times} ms",
+        f"dropped {status['dropped']}",
+        f"covered {status['covered']}",
+        status["rung"],
+        status["effect"],
+        f"{'loading' if status['loading'] else ''} {status['model']}".strip(),
+    ]
+    return " | ".join(parts)
+
+
+def _after_each_frame(seconds: float | None, status_line: StatusLine | None) -> Callable[[Any], None]:
+    def progress(live: Any) -> None:
+        if status_line:
+            status_line.draw(live.status)
+        if seconds is not None and live.seconds >= seconds:
+            live.stop()
+
+    return progress
+
+
+@contextmanager
+def _signals(live: Any) -> Iterator[None]:
+    """Signals that end a process end the stream in order; SIGUSR1 pauses it and lets it go on."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # whoever started this has the signals
+        return
+
+    def toggle(number: int, frame: FrameType | None) -> None:
+        live.toggle_pause()
+
+    def end(number: int, frame: FrameType | None) -> None:
+        signal.signal(number, before[number])  # a second one does not wait for an output that hangs
+        live.stop()
+
+    wanted = {"SIGINT": end, "SIGTERM": end, "SIGHUP": end, "SIGUSR1": toggle}
+    numbers = {getattr(signal, name): what for name, what in wanted.items() if hasattr(signal, name)}
+    before = {number: signal.getsignal(number) for number in numbers}
+    for number, what in numbers.items():
+        if before[number] is not signal.SIG_IGN:  # `nohup` stays in force
+            signal.signal(number, what)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def _keyboard(live: Any) -> Iterator[None]:
+    from livematte.cli._keys import keys
+
+    def pressed(key: str) -> None:
+        if key in "p ":
+            live.toggle_pause()
+        elif key in "q\x04":
+            live.stop()
+
+    with keys(pressed):
+        yield
+
+
+def _list(as_json: bool) -> None:
+    from dataclasses import asdict
+
+    from livematte.sources.camera import found
+
+    cameras = found()
+    if as_json:
+        typer.echo(json.dumps([asdict(camera) for camera in cameras], default=float))
+        return
+    for camera in cameras:
+        typer.echo(f"camera:{camera.index}  {camera.name}  ({camera.path})")
+        for mode in camera.modes:
+            typer.echo(f"    {mode.pixels:<5} {mode.size!s:>9}  {f'{float(mode.fps):g} fps' if mode.fps else ''}")
+    if not cameras:
+        typer.echo("no camera is plugged in, or none may be seen by this user", err=True)
+
+
+def _report(
+    status: dict[str, Any], stats: dict[str, Any], spec: str, out: str, as_json: bool, notes: list[str]
+) -> None:
+    if as_json:
+        figures = {"command": "live", "input": spec, "output": out, **status, "stages": stats["stages"], "notes": notes}
+        typer.echo(json.dumps(figures), err=out == "-")
+        return
+    for note in notes:
+        typer.echo(f"livematte: note: {note}", err=True)
+    if sys.stderr.isatty():
+        typer.echo(line(status), err=True)
+    for change in status["rungs"]:
+        typer.echo(f"  {change['at_s']:8.1f} s  {change['rung']}: {change['why']}", err=True)

@@ -1,0 +1,401 @@
+"""The live loop: steered between frames, never out of breath, open only while somebody looks."""
+
+from __future__ import annotations
+
+import importlib.util
+import threading
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from livematte import (
+    Blur,
+    Color,
+    LivematteError,
+    LoadError,
+    OpenError,
+    OptionError,
+    Size,
+    SourceError,
+    Transparent,
+    UnknownName,
+)
+from livematte._clock import ManualClock
+from livematte._live import LINGER_NS, PAUSED_FPS, Live, make_effect, spelled
+from livematte._shape import UNKNOWN_SIZE
+from livematte.sources.synthetic import Synthetic
+
+spec = importlib.util.spec_from_file_location("live_parts", Path(__file__).parent / "parts.py")
+parts = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(parts)
+
+GREEN, BLUE = Color("green"), Color("blue")
+ROOM_CORNER = (slice(0, 8), slice(300, 320))
+PERSON = (slice(150, 175), slice(130, 190))
+
+
+def timed(effect: Any = GREEN, **options: Any) -> tuple[Live, Any, Any, ManualClock]:
+    """A stream whose time is turned by hand: the stream, its output, network and clock."""
+    clock = ManualClock()
+    network = options.pop("model", None) or parts.Figure(clock=clock)
+    out = parts.Output()
+    out.resizes = options.pop("resizes", False)
+    live = Live(lambda: None, out, model=network, effect=effect, clock=clock, size=parts.SIZE, **options)
+    live._capture = parts.TimedCamera(clock, live._shape)
+    live._parts.exchange()
+    return live, live._sink, network, clock
+
+
+def steps(live: Live, out: Any, count: int) -> list[Any]:
+    """The next frames of a stream."""
+    before = len(out.frames)
+    while len(out.frames) < before + count:
+        live.step(out)
+    return out.frames[before:]
+
+
+def loaded(live: Live) -> None:
+    """Wait until no network is on its way."""
+    thread = live._parts._loader._thread
+    if thread is not None:
+        thread.join(30)
+
+
+def colour(frame: Any) -> tuple[int, ...]:
+    """Of the corner, where nobody is."""
+    return tuple(int(np.median(plane[:4, -4:])) for plane in frame.planes)
+
+
+def plain(effect: Color) -> tuple[int, ...]:
+    from livematte._shape import Shape
+
+    return colour(effect.plate(Shape(parts.SIZE).card(), None, None)[0])
+
+
+class TestSteering:
+    def test_an_effect_is_exchanged_between_two_frames(self) -> None:
+        live, out, _, _ = timed()
+        assert colour(steps(live, out, 2)[-1]) == plain(GREEN)
+        live.set_effect("color:blue")
+        assert colour(steps(live, out, 1)[-1]) == plain(BLUE)
+        assert live.status()["effect"] == "color:#0000ff"
+
+    def test_a_wrong_effect_is_told_to_who_asked_and_changes_nothing(self) -> None:
+        live, out, _, _ = timed()
+        for wrong, error in (("blurr", UnknownName), ("blur:9", OptionError), ("image:none.png", OpenError)):
+            with pytest.raises(error):
+                live.set_effect(wrong)
+        assert colour(steps(live, out, 1)[-1]) == plain(GREEN)
+
+    def test_switches_of_an_effect(self) -> None:
+        assert make_effect("blur:0.4", softness=0.7) == Blur(0.4, softness=0.7)
+        with pytest.raises(OptionError):
+            make_effect(Blur(), softness=0.7)
+
+    def test_a_network_is_loaded_beside_the_stream(self) -> None:
+        may_load, new = threading.Event(), parts.Figure("mediapipe:landscape")
+
+        def load(spec: str) -> Any:
+            assert may_load.wait(30)
+            return new
+
+        live, out, old, _ = timed(load=load)
+        steps(live, out, 2)
+        live.set_model("mediapipe:landscape")
+        steps(live, out, 3)
+        assert live.status()["loading"]
+        assert (live.status()["model"], old.runs) == ("figure", 5)
+        may_load.set()
+        loaded(live)
+        steps(live, out, 2)
+        assert live.status()["model"] == "mediapipe:landscape"
+        assert not live.status()["loading"]
+        assert (old.runs, live.stats.covered) == (5, 0)
+        assert old.closed == 0  # it was lent
+        live._parts.close()
+        assert new.closed == 1
+
+    def test_a_network_that_cannot_be_loaded_leaves_the_one_there_is(self) -> None:
+        def load(spec: str) -> Any:
+            raise LoadError("its file is broken")
+
+        live, out, old, _ = timed(load=load)
+        live.set_model("bodypix")
+        steps(live, out, 1)
+        loaded(live)
+        steps(live, out, 2)
+        status = live.status()
+        assert (status["model"], status["error"]) == ("figure", "bodypix: its file is broken")
+        assert (old.runs, live.stats.covered) == (3, 0)
+        with pytest.raises(UnknownName):
+            live.set_model("bodypicks")
+
+    def test_of_several_wishes_the_newest_counts(self) -> None:
+        made = []
+
+        def load(spec: str) -> Any:
+            made.append(parts.Figure(spec))
+            return made[-1]
+
+        live, out, _, _ = timed(load=load)
+        for name in ("bodypix", "deeplabv3", "mediapipe"):
+            live.set_model(name)
+        steps(live, out, 1)
+        loaded(live)
+        steps(live, out, 1)
+        assert [figure.name for figure in made] == ["mediapipe"]
+
+    def test_framing_moves_the_window(self) -> None:
+        live, out, _, _ = timed()
+        whole = steps(live, out, 1)[-1]
+        live.set_framing(True)
+        near = steps(live, out, 1)[-1]
+        assert live.status()["framing"]
+        assert (near.planes[0] != plain(GREEN)[0]).mean() > 1.2 * (whole.planes[0] != plain(GREEN)[0]).mean()
+        live.set_framing(False)
+        np.testing.assert_array_equal(steps(live, out, 1)[-1].planes[0], whole.planes[0])
+
+    def test_pause_closes_the_camera_and_the_plate_goes_on_slowly(self) -> None:
+        live, out, network, clock = timed()
+        steps(live, out, 3)
+        live.pause()
+        start_ns, shown = clock(), steps(live, out, 6)
+        assert not live._capture.wanted
+        assert network.runs == 3
+        assert all(np.ptp(plane) == 0 for frame in shown for plane in frame.planes)
+        assert clock() - start_ns == pytest.approx(5e9 / PAUSED_FPS, rel=0.1)
+        assert live.status()["paused"]
+        live.resume()
+        steps(live, out, 3)
+        assert network.runs > 3
+        live.toggle_pause()
+        steps(live, out, 1)
+        assert live.status()["paused"]
+
+    def test_transparency_is_for_outputs_that_began_with_it(self) -> None:
+        live, _, _, _ = timed()
+        with pytest.raises(OptionError, match="transparent"):
+            live.set_effect("transparent")
+        clear, out, _, _ = timed(Transparent())
+        assert steps(clear, out, 1)[-1].alpha[PERSON].min() > 200
+        clear.set_effect("color:blue")
+        assert (steps(clear, out, 1)[-1].alpha == 255).all()
+
+    def test_effects_are_spelled_as_they_are_asked_for(self) -> None:
+        for text in ("blur:0.6", "color:#0000ff", "transparent", "off"):
+            assert spelled(make_effect(text)) == text
+
+
+class TestOnDemand:
+    def test_the_camera_is_open_only_while_somebody_reads(self) -> None:
+        live, out, network, clock = timed()
+        readers = [0]
+        live._readers = lambda: readers[0]
+        shown = steps(live, out, 5)
+        assert (network.runs, live._capture.wanted) == (0, False)
+        assert all(np.ptp(frame.planes[0]) == 0 for frame in shown)
+        readers[0] = 1
+        steps(live, out, 5)
+        assert network.runs > 0
+        readers[0] = 0
+        gone_ns = clock()
+        while live._capture.wanted:
+            live.step(out)
+        assert clock() - gone_ns >= 0.9 * LINGER_NS
+        assert live.status()["readers"] == 0
+
+    def test_an_output_that_cannot_tell_is_read(self) -> None:
+        live, out, network, _ = timed()
+        steps(live, out, 2)
+        assert network.runs == 2
+        assert live.status()["readers"] is None
+
+
+class TestTime:
+    def test_the_time_of_a_frame_is_when_it_came(self) -> None:
+        live, out, _, _ = timed()
+        shown = steps(live, out, 4)
+        assert [frame.pts for frame in shown] == pytest.approx([0, 33_333, 66_666, 100_000], abs=2)
+        assert {frame.time_base.denominator for frame in shown} == {1_000_000}
+
+    def test_latency_is_from_arrival_to_output(self) -> None:
+        live, out, network, _ = timed(governor=False)
+        network.cost_ms = 20
+        steps(live, out, 40)
+        assert live.status()["latency"] == {"p50_ms": 20, "p95_ms": 20, "p99_ms": 20}
+        assert live.status()["dropped"] == 0
+        assert live.status()["fps"] == pytest.approx(30, abs=0.5)
+
+    def test_frames_that_cannot_be_kept_up_with_are_dropped_and_counted(self) -> None:
+        live, out, network, _ = timed(governor=False)
+        network.cost_ms = 50
+        steps(live, out, 40)
+        status = live.status()
+        assert status["dropped"] >= 15
+        assert status["latency"]["p99_ms"] <= 50 + 1000 / 30 + 1  # one frame waits at most
+
+    def test_a_camera_that_stands_still_is_covered(self) -> None:
+        live, out, network, clock = timed()
+        steps(live, out, 3)
+        live._capture.take = lambda timeout_s: clock.advance_ms(1000 * timeout_s)
+        shown = steps(live, out, 20)
+        assert all(np.ptp(frame.planes[0]) == 0 for frame in shown)
+        assert network.runs == 3
+        pts = [frame.pts for frame in shown]
+        assert 200_000 < pts[0] - out.frames[2].pts < 300_000
+        assert (pts[-1] - pts[0]) / 19 == pytest.approx(33_333, rel=0.02)
+
+
+class TestGovernor:
+    def test_under_a_hog_the_rate_stays_and_the_quality_goes(self) -> None:
+        live, out, network, _ = timed()
+        network.cost_ms = 12
+        steps(live, out, 60)
+        assert live.status()["rung"] == "full"
+        network.cost_ms = 55  # another program takes the processor
+        steps(live, out, 120)
+        status = live.status()
+        assert status["rung"] in {"every-2nd", "every-3rd"}
+        dropped = status["dropped"]
+        steps(live, out, 150)
+        assert live.status()["dropped"] == dropped  # nothing is lost any more
+        assert live.status()["fps"] == pytest.approx(30, abs=1)
+        assert live.stats.covered == 0
+        network.cost_ms = 5
+        steps(live, out, 600)
+        assert live.status()["rung"] == "full"
+        rungs = [change["rung"] for change in live.status()["rungs"]]
+        assert rungs[0] == "every-2nd"
+        assert rungs[-1] == "full"
+
+    def test_half_size_is_for_outputs_that_can_take_it(self) -> None:
+        for resizes, rung, size in ((True, "half-size", Size(160, 90)), (False, "no-refinement", parts.SIZE)):
+            live, out, _, _ = timed(resizes=resizes)
+            live._parts.governor.begin("half-size", 0, "told to")
+            live._parts.set_framing(False)
+            shown = steps(live, out, 4)
+            assert live.status()["rung"] == rung
+            assert {frame.size for frame in shown} == {size}
+            assert colour(shown[-1]) == plain(GREEN)
+            height, width = shown[-1].planes[0].shape
+            assert shown[-1].planes[0][height * 3 // 4, width // 2] != plain(GREEN)[0]
+
+    def test_the_larger_network_joins_when_it_is_there(self) -> None:
+        made: dict[str, Any] = {}
+
+        def load(spec: str) -> Any:
+            return made.setdefault(spec, parts.Figure(spec))
+
+        live, out, _, _ = timed(model="livematte:fast", load=load)
+        live._parts.start()
+        loaded(live)
+        steps(live, out, 120)
+        loaded(live)
+        before = made["livematte:fast"].runs
+        steps(live, out, 30)
+        assert live.status()["rung"] == "large-input"
+        assert made["livematte:base"].runs >= 29
+        assert made["livematte:fast"].runs <= before + 1
+        assert live.status()["model"] == "livematte:fast"
+        live._parts.close()
+        assert made["livematte:base"].closed == made["livematte:fast"].closed == 1
+
+    def test_switched_off_it_changes_nothing(self) -> None:
+        live, out, network, _ = timed(governor=False)
+        network.cost_ms = 80
+        steps(live, out, 60)
+        assert live.status()["rungs"] == []
+
+
+class TestOneShape:
+    @pytest.mark.parametrize("size", [Size(640, 360), Size(90, 160), Size(321, 181)])
+    def test_whatever_the_camera_gives_the_output_keeps_its_size(self, size: Size) -> None:
+        out = parts.Output(lambda count: parts.end(live) if count == 8 else None)
+        live = Live(lambda: parts.Room(out, size=size), out, model=parts.Figure(), effect=GREEN, size=parts.SIZE)
+        live.run()
+        assert {frame.size for frame in out.frames} == {parts.SIZE}
+        assert {(frame.format, frame.matrix, frame.range) for frame in out.frames} == {
+            (out.frames[0].format, out.frames[0].matrix, out.frames[0].range)
+        }
+
+    def test_without_a_size_it_is_the_cameras(self) -> None:
+        out = parts.Output(lambda count: parts.end(live) if count == 8 else None)
+        live = Live(lambda: parts.Room(out, size=Size(200, 100)), out, model=parts.Figure(), effect=GREEN)
+        live.run()
+        assert {frame.size for frame in out.frames} == {Size(200, 100)}
+
+    def test_without_camera_and_size_there_is_a_usual_one(self) -> None:
+        clock = ManualClock()
+        live = Live(lambda: None, parts.Output(), model=parts.Figure(), effect=GREEN, clock=clock)
+        live._capture = parts.TimedCamera(clock, lambda frame: frame)
+        live._capture.info = None
+        live.pause()
+        assert steps(live, live._sink, 1)[-1].size == UNKNOWN_SIZE
+
+
+class TestEnds:
+    def test_with_its_source(self) -> None:
+        out = parts.Output()
+        live = Live(lambda: Synthetic(parts.SIZE, frames=20), out, model=parts.Figure(), effect=GREEN)
+        stats = live.run()
+        assert stats.frames == len(out.frames) >= 1
+        assert out.left_by is None
+        assert live.status()["camera"] == "ended"
+
+    def test_with_its_output(self) -> None:
+        out = parts.Output()
+        out.ended = False
+
+        def written(count: int) -> None:
+            out.ended = count == 5
+
+        out._written = written
+        Live(lambda: parts.Room(out), out, model=parts.Figure(), effect=GREEN).run()
+        assert len(out.frames) == 5
+
+    def test_no_camera_at_the_start_is_an_error_or_waited_for(self) -> None:
+        tries = []
+
+        def absent() -> Any:
+            tries.append(1)
+            raise OpenError("there is no camera 'x'")
+
+        with pytest.raises(OpenError, match="no camera 'x'"):
+            Live(absent, parts.Output(), model=parts.Figure(), effect=GREEN).run()
+        assert len(tries) == 1
+        out = parts.Output(lambda count: parts.end(live) if count == 20 else None)
+        live = Live(absent, out, model=parts.Figure(), effect=GREEN, size=parts.SIZE, wait=True)
+        live._capture._pause = lambda seconds: out.wait_for(1)
+        live.run()
+        assert len(out.frames) == live.stats.covered == 20
+        assert live.status()["error"] == "there is no camera 'x'"
+
+    def test_with_an_error_that_no_opening_heals(self) -> None:
+        class Broken(Synthetic):
+            def __iter__(self) -> Any:
+                yield self.frame(0)
+                raise SourceError("the file is damaged")
+
+        out = parts.Output()
+        with pytest.raises(SourceError, match="damaged"):
+            Live(lambda: Broken(parts.SIZE), out, model=parts.Figure(), effect=GREEN).run()
+        assert out.left_by is SourceError
+
+    def test_a_first_network_that_cannot_be_loaded(self) -> None:
+        def load(spec: str) -> Any:
+            raise LoadError("its file is broken")
+
+        out = parts.Output()
+        with pytest.raises(LivematteError, match="broken"):
+            Live(lambda: parts.Room(out), out, model="livematte:fast", load=load, effect=GREEN).run()
+        assert all(np.ptp(frame.planes[0]) <= 2 for frame in out.frames)
+
+    def test_no_thread_stays(self) -> None:
+        out = parts.Output(lambda count: parts.end(live) if count == 3 else None)
+        live = Live(
+            lambda: parts.Room(out), out, model="livematte:fast", effect=GREEN, load=lambda spec: parts.Figure()
+        )
+        live.run()
+        assert [t.name for t in threading.enumerate() if t.name.startswith("livematte")] == []

@@ -1,0 +1,191 @@
+"""Pushes into the network, received by FFmpeg on this machine."""
+
+from __future__ import annotations
+
+import itertools
+import shutil
+import socket
+import subprocess
+import threading
+import time
+from contextlib import nullcontext, suppress
+from fractions import Fraction
+
+import av
+import numpy as np
+import pytest
+
+from livematte._errors import OptionError, SinkError
+from livematte._frame import Frame, Size
+from livematte._stages import StreamInfo
+from livematte.sinks import _worker, open_sink, sink_name
+from livematte.sinks.stream import Stream, parse_bitrate, shown
+from livematte.sources.synthetic import Synthetic
+
+SIZE = Size(320, 240)
+FRAMES = 45
+
+LISTEN = {
+    "rtmp": ("rtmp://127.0.0.1:{port}/live/key", ["-listen", "1", "-f", "flv", "-i", "{url}"]),
+    "rtsp": ("rtsp://127.0.0.1:{port}/live", ["-rtsp_flags", "listen", "-i", "{url}"]),
+    "srt": ("srt://127.0.0.1:{port}", ["-f", "mpegts", "-i", "{url}?mode=listener&timeout=20000000"]),
+    "udp": ("udp://127.0.0.1:{port}", ["-f", "mpegts", "-i", "{url}?timeout=20000000"]),
+    "tcp": ("tcp://127.0.0.1:{port}", ["-f", "mpegts", "-i", "{url}?listen=1"]),
+}
+"""Address to push to, and how ffmpeg waits for it."""
+
+UNENDING = ("srt", "udp")
+"""Where nothing tells the receiver that it is over: it ends by itself, after 20 frames."""
+
+
+def free_port(kind=socket.SOCK_STREAM):
+    with socket.socket(socket.AF_INET, kind) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def listens(port, udp):
+    """Whether somebody has the port, as the kernel's table tells."""
+    with open("/proc/net/udp" if udp else "/proc/net/tcp") as table:  # noqa: PTH123
+        rows = [row.split() for row in table][1:]
+    return any(int(row[1].split(":")[1], 16) == port and (udp or row[3] == "0A") for row in rows)
+
+
+@pytest.fixture
+def receiver(tmp_path):
+    """`receiver("rtmp")`: an address, and a file that ffmpeg records what is pushed there into."""
+    if shutil.which("ffmpeg") is None:
+        pytest.skip("ffmpeg not found; it is the peer that is pushed to")
+    running = []
+
+    def start(scheme, wait_until):
+        udp = scheme in {"srt", "udp"}
+        port = free_port(socket.SOCK_DGRAM if udp else socket.SOCK_STREAM)
+        url, arguments = LISTEN[scheme]
+        url = url.format(port=port)
+        path = tmp_path / "received.mkv"
+        command = ["ffmpeg", "-hide_banner", "-loglevel", "error", "-nostdin"]
+        command += ["-analyzeduration", "300000", *(argument.format(url=url) for argument in arguments)]
+        command += [*(("-frames:v", "20") if scheme in UNENDING else ()), "-c", "copy", "-y", str(path)]
+        log = (tmp_path / "log").open("w")
+        process = subprocess.Popen(command, stdout=log, stderr=log)
+        running.append((process, log))
+        wait_until(lambda: listens(port, udp) or process.poll() is not None, "the receiver")
+        assert process.poll() is None, (tmp_path / "log").read_text()
+        return url, path, process
+
+    yield start
+    for process, log in running:
+        process.kill()
+        process.wait()
+        log.close()
+
+
+@pytest.mark.parametrize("scheme", LISTEN)
+def test_what_is_pushed_arrives(scheme, receiver, wait_until):
+    url, path, process = receiver(scheme, wait_until)
+    frames = [Synthetic(SIZE).frame(index) for index in range(FRAMES)]
+    sink = open_sink(url, source_info=StreamInfo(fps=Fraction(30)), bitrate="4M")
+    assert isinstance(sink, Stream)
+    gone = suppress(SinkError) if scheme in UNENDING else nullcontext()  # SRT tells that the receiver has ended
+    with gone, sink:
+        for frame in itertools.islice(itertools.cycle(frames), 1200 if scheme in UNENDING else FRAMES):
+            sink.write(frame)
+            time.sleep(1 / 60)
+            if process.poll() is not None:
+                break
+    process.wait(20)
+    with av.open(str(path)) as received:
+        stream = received.streams.video[0]
+        assert stream.codec_context.name == "h264"
+        assert (stream.width, stream.height) == SIZE
+        assert not stream.codec_context.has_b_frames
+        decoded = list(received.decode(video=0))
+    assert len(decoded) >= 20
+    times = [frame.time for frame in decoded]
+    assert times == sorted(times)
+    assert 0.1 < times[-1] - times[0] < 5  # real time
+    got = decoded[-1].to_ndarray(format="rgb24").astype(int)
+    assert min(abs(got - frame.to_rgb()).mean() for frame in frames) < 8
+
+
+class TestBroken:
+    @pytest.mark.parametrize("scheme", ["rtmp", "rtsp", "tcp", "srt"])
+    def test_nobody_there(self, scheme, wait_until):
+        if scheme == "srt" and shutil.which("ffmpeg") is None:
+            pytest.skip("ffmpeg not found; it brings SRT")
+        url = LISTEN[scheme][0].format(port=free_port(socket.SOCK_DGRAM if scheme == "srt" else socket.SOCK_STREAM))
+        frame = Synthetic(SIZE).frame(0)
+        url += "?connect_timeout=300" if scheme == "srt" else ""
+        with pytest.raises(SinkError, match=f"cannot push to {scheme}://127.0.0.1") as caught, Stream(url) as sink:
+            wait_until(lambda: sink.write(frame), "the refusal")
+        assert "\n" not in str(caught.value)
+        assert "key" not in str(caught.value)
+
+    def test_the_other_side_goes(self, receiver, wait_until):
+        url, _, process = receiver("tcp", wait_until)
+        frame, pushed = Synthetic(SIZE).frame(0), []
+
+        def push():
+            sink.write(frame)
+            pushed.append(frame)
+            if len(pushed) == 10:
+                process.kill()
+
+        with pytest.raises(SinkError, match="cannot push to tcp://"), Stream(url) as sink:
+            wait_until(push, "the error")
+
+    def test_a_network_that_takes_nothing_costs_frames_not_memory(self, wait_until, monkeypatch):
+        """A peer that accepts and never reads: the writer goes on, and in the end says so."""
+        monkeypatch.setattr(_worker, "JOIN_S", 0.2)
+        now = [0]
+        noise = np.random.default_rng(0)
+
+        def frame():
+            planes = [noise.integers(0, 255, shape, np.uint8) for shape in ((720, 1280), (360, 640), (360, 640))]
+            return Frame((planes[0], planes[1], planes[2]))
+
+        with socket.socket() as server:
+            server.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            server.bind(("127.0.0.1", 0))
+            server.listen(1)
+            peers = []
+            thread = threading.Thread(target=lambda: peers.append(server.accept()[0]))
+            thread.start()
+            sink = Stream(f"tcp://127.0.0.1:{server.getsockname()[1]}", bitrate="100M", clock=lambda: now[0])
+            pictures = [frame() for _ in range(4)]
+
+            def push():
+                now[0] += 60_000_000_000 if sink.dropped > 20 else 33_000_000
+                sink.write(pictures[0])
+                pictures.append(pictures.pop(0))
+
+            with pytest.raises(SinkError, match="nothing could be written for 10 s"), sink:
+                wait_until(push, "the error")
+            thread.join()
+            peers[0].close()
+
+
+class TestSpelling:
+    def test_addresses_are_streams(self):
+        assert sink_name("rtmp://localhost/live/key") == ("stream", "rtmp://localhost/live/key")
+        assert sink_name("srt://localhost:9000") == ("stream", "srt://localhost:9000")
+
+    @pytest.mark.parametrize("url", ["http://localhost/", "rtmp:", "rtmp://", "stream"])
+    def test_others_are_not(self, url):
+        with pytest.raises(OptionError, match="a stream's address begins with rtmp://"):
+            Stream(url)
+
+    def test_bit_rates(self):
+        assert [parse_bitrate(text) for text in (2_500_000, "2500k", "2.5M")] == [2_500_000] * 3
+        for text in ("fast", "-1", "1G", "5", "5000M"):
+            with pytest.raises(OptionError, match="bitrate is from 10k to 1000M bits a second"):
+                parse_bitrate(text)
+
+    def test_presets(self):
+        with pytest.raises(OptionError, match="preset must be one of ultrafast"):
+            Stream("udp://127.0.0.1:9", preset="warp")
+
+    def test_secrets_are_not_shown(self):
+        assert shown("rtmp://me:pw@host:1935/app/secret?auth=1") == "rtmp://host:1935/app/..."
+        assert shown("srt://host:9000?passphrase=secret") == "srt://host:9000"

@@ -1,0 +1,231 @@
+"""`livematte live`: options, the line on the terminal, signals and keys."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import av
+import pytest
+
+from livematte import OptionError, Size
+from livematte.cli import live as live_command
+from livematte.cli._keys import keys
+from livematte.sources._v4l2 import Camera, Mode
+
+CLIP = "synthetic:64x36@30*15"
+Run = Callable[..., tuple[int, str, str]]
+
+
+def test_a_clip_becomes_a_file_and_figures(livematte: Run, tmp_path: Path) -> None:
+    out = tmp_path / "out.mp4"
+    code, shown, said = livematte("live", "--input", CLIP, "--effect", "color:green", "-o", out, "--json")
+    assert (code, said) == (0, "")
+    figures = json.loads(shown)
+    assert figures["input"] == CLIP
+    assert figures["camera"] == "ended"
+    assert figures["size"] == [64, 36]
+    assert figures["latency"]["p95_ms"] > 0
+    with av.open(str(out)) as clip:
+        assert sum(1 for _ in clip.decode(video=0)) == figures["frames"]
+
+
+def test_it_ends_after_the_time_that_was_given(livematte: Run) -> None:
+    code, shown, _ = livematte("live", "--input", "synthetic:64x36@30*900", "-o", "null:", "--seconds", 0.3, "--json")
+    assert code == 0
+    assert 0.3 <= json.loads(shown)["seconds"] < 10
+
+
+def test_switches_reach_the_effect(livematte: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[Any] = []
+    from livematte import _live
+
+    monkeypatch.setattr(_live, "make_effect", lambda spec, **look: made.append((spec, look)) or _live.Transparent())
+    code, _, _ = livematte(
+        "live",
+        "--input",
+        CLIP,
+        "-o",
+        "null:",
+        "--effect",
+        "blur:0.4",
+        "--softness",
+        0.7,
+        "--who",
+        "nearest",
+        "--framing",
+    )
+    assert code == 0
+    assert made[0] == ("blur:0.4", {"softness": 0.7, "who": "nearest", "zones": []})
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("--input", "none.mp4", "-o", "null:"), "there is no file none.mp4"),
+        (("--camera", "nobody's", "-o", "null:"), "camera"),
+        (("--input", CLIP, "--camera", "0"), "not both"),
+        (("--input", CLIP, "-o", "null:", "--effect", "blurr"), "did you mean blur?"),
+        (("--input", CLIP, "-o", "null:", "--size", "big"), "as in 1280x720"),
+        (("--input", CLIP, "-o", "null:", "--pixels", "nv12"), "is for cameras"),
+        (("--input", CLIP, "-o", "null:", "--model", "nothing"), "no model is called 'nothing'"),
+        (("--input", "rtsp://127.0.0.1:9/x", "-o", "null:"), "Connection refused"),
+    ],
+)
+def test_what_cannot_be_is_one_line(livematte: Run, words: tuple[str, ...], says: str) -> None:
+    code, shown, said = livematte("live", *words)
+    assert (code, shown) == (1, "")
+    assert says in said
+    assert said.count("\n") == 1
+
+
+def test_cameras_are_listed(livematte: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    from livematte.sources import camera
+
+    there = [Camera(0, "/dev/video0", "HD Webcam", (Mode("MJPG", Size(1280, 720), None),))]
+    monkeypatch.setattr(camera, "found", lambda: there)
+    code, shown, _ = livematte("live", "--list")
+    assert code == 0
+    assert shown == "camera:0  HD Webcam  (/dev/video0)\n    MJPG   1280x720  \n"
+    assert json.loads(livematte("live", "--list", "--json")[1])[0]["name"] == "HD Webcam"
+    monkeypatch.setattr(camera, "found", list)
+    code, shown, said = livematte("live", "--list")
+    assert (code, shown) == (0, "")
+    assert "no camera is plugged in" in said
+
+
+STATUS: dict[str, Any] = {
+    "paused": False,
+    "camera": "open",
+    "loading": False,
+    "model": "livematte:fast",
+    "effect": "blur:0.6",
+    "size": [1280, 720],
+    "fps": 29.97,
+    "latency": {"p50_ms": 9.4, "p95_ms": 20.6, "p99_ms": 31.0},
+    "dropped": 2,
+    "covered": 11,
+    "rung": "full",
+    "error": None,
+}
+
+
+def test_the_line() -> None:
+    text = live_command.line(STATUS)
+    assert text == (
+        "open 1280x720 30.0 fps | p50 9 p95 21 p99 31 ms | dropped 2 | covered 11 | full | blur:0.6 | livematte:fast"
+    )
+    assert text.index("full") < 80
+    nothing = {**STATUS, "paused": True, "loading": True, "latency": dict.fromkeys(STATUS["latency"]), "error": "gone"}
+    assert live_command.line(nothing).startswith("paused 1280x720 30.0 fps | gone | - ms | ")
+    assert live_command.line(nothing).endswith(" | loading livematte:fast")
+
+
+def test_the_line_is_drawn_now_and_then(capsys: pytest.CaptureFixture[str]) -> None:
+    from livematte._clock import ManualClock
+
+    clock = ManualClock()
+    shown = live_command.StatusLine(clock)
+    for _ in range(30):  # a second of frames
+        shown.draw(lambda: STATUS)
+        clock.advance_ms(1000 / 30)
+    shown.clear()
+    drawn = capsys.readouterr().err
+    assert drawn.count("open 1280x720") == 5
+    assert drawn.endswith("\r\x1b[K")
+
+
+def test_a_size_is_two_numbers() -> None:
+    assert live_command.parse_size("640x360") == Size(640, 360)
+    for wrong in ("640", "x", "0x360", "640x-1", "axb"):
+        with pytest.raises(OptionError):
+            live_command.parse_size(wrong)
+
+
+@pytest.fixture
+def running(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
+    """Start the command beside the test."""
+    started: list[subprocess.Popen[bytes]] = []
+
+    def start(*words: str, **options: Any) -> subprocess.Popen[bytes]:
+        environment = {**os.environ, "PYTHONPATH": ":".join(sys.path)}
+        command = [sys.executable, "-m", "livematte", "live", "--input", "synthetic:64x36@30*9000", *words]
+        started.append(subprocess.Popen(command, cwd=tmp_path, env=environment, **options))
+        return started[-1]
+
+    yield start
+    for process in started:
+        process.kill()
+        process.wait()
+        for pipe in (process.stdout, process.stderr, process.stdin):
+            if pipe is not None:
+                pipe.close()
+
+
+def metrics_of(process: subprocess.Popen[bytes]) -> Callable[[str], float]:
+    """Reads a figure of the running command."""
+    import urllib.request
+
+    assert process.stderr is not None
+    address = process.stderr.readline().decode().split()[-1].replace("localhost", "127.0.0.1")
+
+    def read(name: str) -> float:
+        with urllib.request.urlopen(address, timeout=10) as answer:
+            lines = answer.read().decode().splitlines()
+        return float(next(line.rsplit(" ", 1)[1] for line in lines if line.startswith(name)))
+
+    return read
+
+
+def wait_until(true: Callable[[], bool]) -> None:
+    for _ in range(300):
+        if true():
+            return
+        time.sleep(0.1)
+    pytest.fail("it did not happen within half a minute")
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGUSR1"), reason="this system has no SIGUSR1")
+def test_signals_pause_and_end_in_order(running: Callable[..., Any], tmp_path: Path) -> None:
+    process = running("-o", "out.mp4", "--metrics", "0", stderr=subprocess.PIPE)
+    read = metrics_of(process)
+    wait_until(lambda: read("livematte_frames_total") > 3)
+    process.send_signal(signal.SIGUSR1)
+    wait_until(lambda: read("livematte_paused") == 1)
+    wait_until(lambda: read('livematte_camera_state{name="closed"}') == 1)
+    process.send_signal(signal.SIGUSR1)
+    wait_until(lambda: read('livematte_camera_state{name="open"}') == 1)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(30) == 0
+    with av.open(str(tmp_path / "out.mp4")) as clip:  # a whole file
+        assert sum(1 for _ in clip.decode(video=0)) > 3
+
+
+def test_keys_of_a_terminal(running: Callable[..., Any]) -> None:
+    pty = pytest.importorskip("pty", reason="this system has no pseudo-terminals")
+    ours, theirs = pty.openpty()
+    process = running("-o", "null:", "--metrics", "0", stdin=theirs, stderr=subprocess.PIPE)
+    os.close(theirs)
+    try:
+        read = metrics_of(process)
+        wait_until(lambda: read("livematte_frames_total") > 3)
+        os.write(ours, b"p")
+        wait_until(lambda: read("livematte_paused") == 1)
+        os.write(ours, b" ")
+        wait_until(lambda: read("livematte_paused") == 0)
+        os.write(ours, b"q")
+        assert process.wait(30) == 0
+    finally:
+        os.close(ours)
+
+
+def test_without_a_terminal_there_are_no_keys() -> None:
+    with keys(lambda key: None) as there:
+        assert not there
