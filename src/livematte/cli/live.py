@@ -88,7 +88,7 @@ def command(
     spec = input_ or f"camera:{camera or ''}"
     opener, info = _source(spec, wanted, fps, pixels, wait)
     stream = StreamInfo(wanted or info.size, info.fps, None, Fraction(1, 1_000_000))
-    sink = open_sink(out, source_info=stream)
+    sink = open_sink(out, source_info=stream, reconnect=True)
     status_line = StatusLine() if sys.stderr.isatty() else None
     with ExitStack() as stack:
         live = Live(
