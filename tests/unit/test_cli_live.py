@@ -15,9 +15,11 @@ from typing import Any
 import av
 import pytest
 
-from livematte import OptionError, Size
+from livematte import OpenError, OptionError, Size, _pipewire
+from livematte._pipewire import Node
 from livematte.cli import live as live_command
 from livematte.cli._keys import keys
+from livematte.sources._cameras import spec_of
 from livematte.sources._v4l2 import Camera, Mode
 
 CLIP = "synthetic:64x36@30*15"
@@ -86,16 +88,46 @@ def test_what_cannot_be_is_one_line(livematte: Run, words: tuple[str, ...], says
     assert said.count("\n") == 1
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="PipeWire is Linux's")
 def test_cameras_are_listed(livematte: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     from livematte.sources import camera
 
     there = [Camera(0, "/dev/video0", "HD Webcam", (Mode("MJPG", Size(1280, 720), None),))]
+    nodes = [
+        Node(1, "41", "v4l2_input.usb", "HD Webcam", device="/dev/video0"),
+        Node(2, "42", "livematte", "Livematte", ours=True),
+        Node(3, "43", "libcamera_input", "Built-in Front Camera"),
+        Node(4, "44", "room", "Room"),
+    ]
     monkeypatch.setattr(camera, "found", lambda: there)
+    monkeypatch.setattr(_pipewire, "cameras", lambda: nodes)
     code, shown, _ = livematte("live", "--list")
     assert code == 0
-    assert shown == "camera:0  HD Webcam  (/dev/video0)\n    MJPG   1280x720  \n"
-    assert json.loads(livematte("live", "--list", "--json")[1])[0]["name"] == "HD Webcam"
+    assert shown == (
+        "camera:0  HD Webcam  (/dev/video0)\n    MJPG   1280x720\n"
+        "pipewire:libcamera_input  Built-in Front Camera  (PipeWire)\npipewire:room  Room  (PipeWire)\n"
+    )
+    listed = json.loads(livematte("live", "--list", "--json")[1])
+    assert [one["spec"] for one in listed] == ["camera:0", "pipewire:libcamera_input", "pipewire:room"]
+    assert listed[0]["modes"] == [{"pixels": "MJPG", "size": [1280, 720], "fps": None}]
+
+    assert [spec_of(named) for named in (None, "0", "webcam", "/dev/video0", "front", "Room", "room")] == [
+        *("camera:", "camera:0", "camera:webcam", "camera:/dev/video0"),
+        *("pipewire:libcamera_input", "pipewire:room", "pipewire:room"),
+    ]
+    with pytest.raises(OpenError, match="several cameras are called 'r': libcamera_input, room"):
+        spec_of("r")
+    with pytest.raises(OpenError, match=r"no camera is called '9'; there are: 0 \(HD Webcam\); PipeWire has libcam"):
+        spec_of("9")
     monkeypatch.setattr(camera, "found", list)
+    del nodes[0]
+    assert spec_of(None) == "pipewire:libcamera_input"
+
+    def none() -> list[Node]:
+        raise _pipewire.NoPipeWire("no daemon")
+
+    monkeypatch.setattr(_pipewire, "cameras", none)
+    assert (spec_of(None), spec_of("x")) == ("camera:", "camera:x")
     code, shown, said = livematte("live", "--list")
     assert (code, shown) == (0, "")
     assert "no camera is plugged in" in said

@@ -81,11 +81,12 @@ def command(
     from livematte._live import Live, loading, make_effect
     from livematte.sinks import open_sink
     from livematte.sources import parse_fps
+    from livematte.sources._cameras import spec_of
 
     wanted = parse_size(size)
     if fps is not None:
         parse_fps(fps)
-    spec = input_ or f"camera:{camera or ''}"
+    spec = input_ or spec_of(camera)
     opener, info = _source(spec, wanted, fps, pixels, wait)
     stream = StreamInfo(wanted or info.size, info.fps, None, Fraction(1, 1_000_000))
     sink = open_sink(out, source_info=stream, reconnect=True)
@@ -273,16 +274,18 @@ def _keyboard(live: Any) -> Iterator[None]:
 def _list(as_json: bool) -> None:
     from dataclasses import asdict
 
-    from livematte.sources.camera import found
+    from livematte.sources._cameras import listed
 
-    cameras = found()
+    cameras = listed()
     if as_json:
         typer.echo(json.dumps([asdict(camera) for camera in cameras], default=float))
         return
     for camera in cameras:
-        typer.echo(f"camera:{camera.index}  {camera.name}  ({camera.path})")
+        typer.echo(f"{camera.spec}  {camera.name}  ({camera.where})")
         for mode in camera.modes:
-            typer.echo(f"    {mode.pixels:<5} {mode.size!s:>9}  {f'{float(mode.fps):g} fps' if mode.fps else ''}")
+            typer.echo(
+                f"    {mode.pixels:<5} {mode.size!s:>9}  {f'{float(mode.fps):g} fps' if mode.fps else ''}".rstrip()
+            )
     if not cameras:
         typer.echo("no camera is plugged in, or none may be seen by this user", err=True)
 

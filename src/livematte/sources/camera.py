@@ -14,6 +14,9 @@ from livematte.sources._v4l2 import Camera, Mode, cameras
 
 DEFAULT_SIZE, DEFAULT_FPS = Size(1280, 720), Fraction(30)
 
+TIMEOUT_S = 5.0
+"""Silence after which a camera is lost and opened again, as a stream is; the plate has covered it long before."""
+
 PIXELS = {"mjpeg": "MJPG", "yuyv": "YUYV", "nv12": "NV12"}
 """What `pixels` may be, and the four letters that V4L2 knows it by."""
 
@@ -109,9 +112,15 @@ def create(
     mode = best_mode(modes, wanted, rate)
     if mode is not None:
         wanted, pixels = mode.size, next(name for name, code in PIXELS.items() if code == mode.pixels)
+    what, silence = f"camera {camera.index} ({camera.name})", None
+    if platform.system() == "Linux":
+        from livematte.sources._silence import Silence
+
+        silence = Silence(what, camera.path, TIMEOUT_S)
     return Device(
-        f"camera {camera.index} ({camera.name})",
+        what,
         *_input(camera, wanted, rate, pixels),
+        silence=silence,
         hint="another program may be using it; `livematte live --list` shows what there is",
     )
 
