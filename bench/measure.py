@@ -22,7 +22,7 @@ BLOCK = 6
 """Frames in a row of one contestant. The first is not counted: it finds the caches full of
 another's pictures, which no stream does."""
 
-PACKAGES = ("numpy", "opencv-python-headless", "av", "ai-edge-litert", "onnxruntime")
+PACKAGES = ("numpy", "opencv-python-headless", "av", "ai-edge-litert", "onnxruntime", "openvino", "torch")
 
 
 def take_turns(

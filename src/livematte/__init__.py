@@ -28,6 +28,7 @@ from livematte._pipeline import every, latest, run
 from livematte._session import Session
 from livematte.effects.blur import Blur
 from livematte.effects.color import Color
+from livematte.effects.grey import Grey
 from livematte.effects.image import Image
 from livematte.effects.off import Off
 from livematte.effects.transparent import Transparent
@@ -46,6 +47,7 @@ __all__ = [
     "EngineError",
     "Frame",
     "FrameError",
+    "Grey",
     "Image",
     "InferenceError",
     "LivematteError",

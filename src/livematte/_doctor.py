@@ -8,7 +8,8 @@ import re
 import subprocess
 import sys
 import tempfile
-from importlib.metadata import PackageNotFoundError, version
+from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,8 @@ import numpy as np
 import livematte
 from livematte import _registry
 from livematte._clock import monotonic
-from livematte._errors import LivematteError, MissingExtra
-from livematte._frame import Frame
+from livematte._errors import InferenceError, LivematteError, MissingExtra
+from livematte.engines import version_of
 
 Facts = dict[str, Any]
 
@@ -28,8 +29,8 @@ PROOF_RUNS = 5
 PROOF_CLIP = "synthetic:640x360@30*10"
 """A generated clip: ten frames show a working pipeline in well under a second."""
 
-DISTRIBUTIONS = {"onnxruntime": "onnxruntime", "litert": "ai-edge-litert", "openvino": "openvino", "torch": "torch"}
-"""Package that each engine's version is read from."""
+PROOF_SLACK = 0.01
+"""How far rounding may take a probability out of 0 to 1."""
 
 ENCODERS = {
     "h264": ("libx264", "libopenh264", "h264_videotoolbox", "h264_nvenc", "h264_qsv", "h264_mf"),
@@ -48,7 +49,7 @@ def examine() -> Facts:
     """All facts as plain values.
 
     Returns:
-        `livematte`, `python`, `os`, `cpu`, `kernels`, `engines`, `ffmpeg`, `weights`,
+        `livematte`, `python`, `os`, `cpu`, `kernels`, `engines`, `tuned`, `ffmpeg`, `weights`,
         `proof` (a clip blurred the way a user would), and `problems`: what keeps that from
         working, empty if nothing does.
     """
@@ -59,7 +60,8 @@ def examine() -> Facts:
         "cpu": cpu(),
         "numpy": np.__version__,
         "kernels": kernels(),
-        "engines": {name: engine(name) for name in _registry.names("engines")},
+        "engines": engines(),
+        "tuned": tuned(),
         "ffmpeg": ffmpeg(),
         "weights": weights(),
         "proof": proof(),
@@ -123,36 +125,57 @@ def kernels() -> Facts:
         return {"error": f"{exc}; build them with `python kernels/build.py`, or install a wheel"}
 
 
+def engines() -> dict[str, Facts]:
+    """Every engine, and every other spelling that this machine has the device for, each proved by itself."""
+    found: dict[str, Facts] = {}
+    for name in _registry.names("engines"):
+        found[name] = engine(name)
+        if "ms" in found[name]:
+            variants: Callable[[], tuple[str, ...]] = getattr(_registry.load("engines", name), "variants", tuple)
+            found.update({variant: engine(variant) for variant in variants()})
+    return found
+
+
 def engine(name: str) -> Facts:
-    """One engine, proved by the packaged network on one picture.
+    """One engine, proved by a real inference of the packaged network, whose numbers are checked.
 
     Returns:
-        `version`, and `ms` of one inference on one thread, `missing` with the pip line, or `error`.
+        `version`; `ms` of one inference on one thread and `runs_on`, what really computed it as far as the
+        runtime tells (ONNX Runtime's providers by its own profile); `missing` with the pip line; or `error`.
     """
-    facts: Facts = {}
+    from livematte.models._load import load_engine
+    from livematte.models.livematte import SPECS
+
+    facts: Facts = {"version": version_of(name)}
     try:
-        facts["version"] = version(DISTRIBUTIONS.get(name, name))
-    except PackageNotFoundError:
-        facts["version"] = None
-    try:
-        segmenter = _registry.create("models", "livematte", engine=name, threads=1)
+        loaded = load_engine(next(iter(SPECS.values())), name, threads=1)
     except MissingExtra as exc:
         return {"missing": str(exc)}
-    except LivematteError as exc:
+    except (LivematteError, ImportError, OSError) as exc:
         return {**facts, "error": str(exc)}
     try:
-        frame = Frame.from_rgb(np.full((180, 320, 3), 128, np.uint8))
+        grey = [np.full(tensor.shape, 0.5, np.float32) for tensor in loaded.inputs]
         times_ns = []
         for _ in range(1 + PROOF_RUNS):
             start_ns = monotonic()
-            segmenter.segment(frame, None)
+            (alpha, *_) = loaded.run(grey)
             times_ns.append(monotonic() - start_ns)
+        if not (alpha.min() >= -PROOF_SLACK and alpha.max() <= 1 + PROOF_SLACK):
+            raise InferenceError(f"its alpha lies between {alpha.min():.3f} and {alpha.max():.3f}, not 0 and 1")
         facts["ms"] = round(float(np.median(times_ns[1:])) / 1e6, 2)
+        facts["runs_on"] = getattr(loaded, "runs_on", "not said")
     except LivematteError as exc:
         facts["error"] = str(exc)
     finally:
-        segmenter.close()
+        loaded.close()
     return facts
+
+
+def tuned() -> dict[str, Facts]:
+    """What `livematte tune` has found on this device, by model."""
+    from livematte import _tune
+
+    return {name: asdict(choice) for name, choice in _tune.all_remembered().items()}
 
 
 def ffmpeg() -> Facts:
@@ -176,10 +199,16 @@ def ffmpeg() -> Facts:
     return {"pyav": av.__version__, "ffmpeg": av.ffmpeg_version_info, "libavcodec": libavcodec, "encoders": found}
 
 
+OURS = (".part", ".etag", ".sha256")
+"""Endings of what lies beside weights: half a download, and what is known of a whole one."""
+
+
 def weights() -> Facts:
     """Where weights are kept, and what lies there."""
     from livematte import _weights
 
     folder = _weights.cache_dir() / "weights"
-    pulled = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+    pulled = sorted(
+        path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file() and path.suffix not in OURS
+    )
     return {"folder": str(folder), "pulled": pulled}

@@ -1,4 +1,4 @@
-"""Every registered engine runs the packaged network, and keeps the promises of `Engine`."""
+"""Every registered engine runs a network of ours, and keeps the promises of `Engine`."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ import pytest
 
 from livematte import _registry
 from livematte._errors import InferenceError, LoadError
-from livematte.engines import Engine
+from livematte.engines import Engine, version_of
 
 F32 = npt.NDArray[np.float32]
 
 NAMES = _registry.names("engines")
-WEIGHTS = Path(_registry.__file__).parent / "models" / "weights"
+GOLDEN = Path(__file__).parents[1] / "golden"
 ROUNDS = 8
 """Runs of each thread in the test of threads: enough for them to overlap."""
 
 
 def graph_for(name: str) -> Path:
-    """The packaged network in a format that the engine takes."""
+    """A network in a format that the engine takes: one picture in, one alpha out."""
     module = _registry.load("engines", name)
     for suffix in (*module.READS, *module.CONVERTS):
-        path = WEIGHTS / f"livematte{suffix}"
+        path = GOLDEN / f"network-256x144{suffix}"
         if path.is_file():
             return path
-    pytest.skip(f"the package has no weights that {name} takes: it reads {module.READS}")
+    pytest.fail(f"there is no golden network that {name} takes: it reads {module.READS}")
 
 
 def load(name: str, **options: Any) -> Engine:
@@ -55,7 +55,7 @@ def pictures(engine: Engine, seed: int = 0) -> list[F32]:
 
 
 def test_there_are_engines() -> None:
-    assert {"litert", "onnxruntime"} <= set(NAMES)
+    assert {"litert", "onnxruntime", "openvino", "torch"} <= set(NAMES)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -64,6 +64,19 @@ def test_module_says_what_it_reads(name: str) -> None:
     assert module.READS
     assert all(suffix.startswith(".") for suffix in (*module.READS, *module.CONVERTS))
     assert isinstance(module.installed(), bool)
+    assert version_of(name) or not module.installed()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_variant_runs_and_says_where(name: str) -> None:
+    plain = load(name)
+    for variant in getattr(_registry.load("engines", name), "variants", tuple)():
+        engine: Engine = _registry.create("engines", variant, graph=graph_for(name))
+        assert engine.name == name
+        assert engine.runs_on != plain.runs_on
+        np.testing.assert_allclose(engine.run(pictures(engine))[0], plain.run(pictures(plain))[0], atol=0.2)
+        engine.close()
+    plain.close()
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -83,6 +96,7 @@ def test_importing_the_module_loads_no_runtime(name: str) -> None:
 def test_engine_keeps_the_protocol(engine: Engine) -> None:
     assert isinstance(engine, Engine)
     assert engine.name in NAMES
+    assert engine.runs_on
     for tensor in (*engine.inputs, *engine.outputs):
         assert tensor.name
         assert all(isinstance(n, int) and n > 0 for n in tensor.shape)

@@ -138,7 +138,9 @@ def test_soak_reports_what_it_saw(bench: Callable[[str], ModuleType], tmp_path: 
     assert figures["threads"][0] >= 1
 
 
-@pytest.mark.parametrize(("page", "maker"), [("README.md", "readme"), ("docs/bench.md", "tables")])
+@pytest.mark.parametrize(
+    ("page", "maker"), [("README.md", "readme"), ("docs/bench.md", "tables"), ("docs/engines.md", "engines")]
+)
 def test_pages_show_the_committed_results(page: str, maker: str, bench: Callable[[str], ModuleType]) -> None:
     table = bench("table")
     text = (ROOT / page).read_text(encoding="utf-8")

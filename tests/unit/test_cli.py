@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -36,7 +37,8 @@ def test_version(livematte: Callable) -> None:
 
 
 def test_the_commands_of_the_design_are_there() -> None:
-    assert _app.commands()[:8] == ["blur", "replace", "remove", "matte", "live", "serve", "models", "doctor"]
+    wanted = ["blur", "replace", "remove", "matte", "live", "serve", "models", "doctor", "bench", "tune"]
+    assert [name for name in _app.commands() if name in wanted] == wanted
 
 
 @pytest.mark.parametrize("command", _app.commands())
@@ -233,8 +235,34 @@ def test_doctor_proves_the_default_path(livematte: Callable) -> None:
     facts = json.loads(out)
     assert (code, facts["problems"]) == (0, [])
     assert facts["engines"]["onnxruntime"]["ms"] > 0
+    assert facts["engines"]["onnxruntime"]["runs_on"] == "CPUExecutionProvider"
+    assert set(facts["engines"]) >= {"litert", "onnxruntime", "openvino", "torch"}
+    assert facts["tuned"] == {}
     assert facts["kernels"]["variant"]
     assert facts["ffmpeg"]["encoders"]["h264"]
+
+
+def test_doctor_tells_engines_that_are_missing_or_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
+    from livematte import _doctor
+    from livematte.engines import litert, onnxruntime
+
+    def wrong(self: Any, inputs: Any) -> list[np.ndarray]:
+        return [np.full(tensor.shape, 7, np.float32) for tensor in self.outputs]
+
+    monkeypatch.setattr(litert, "installed", lambda: False)
+    monkeypatch.setattr(onnxruntime.OnnxRuntime, "run", wrong)
+    assert 'pip install "livematte[litert]"' in _doctor.engine("litert")["missing"]
+    assert _doctor.engine("onnxruntime")["error"] == "its alpha lies between 7.000 and 7.000, not 0 and 1"
+    assert "has no" in _doctor.engine("onnxruntime:qnn")["error"]
+
+
+def test_doctor_shows_what_was_tuned(livematte: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from livematte import _doctor, _tune
+
+    monkeypatch.setenv("LIVEMATTE_CACHE", str(tmp_path))
+    monkeypatch.setattr(_doctor, "engines", dict)
+    _tune._remember(_tune.spec_of("livematte:fast"), _tune.Choice("litert", 2, 1.25))
+    assert re.search(r"^tuned livematte:fast +litert, 2 thread\(s\), 1.25 ms$", livematte("doctor")[1], re.MULTILINE)
 
 
 def test_doctor_fails_when_the_kernels_do_not_load(livematte: Callable, monkeypatch: pytest.MonkeyPatch) -> None:

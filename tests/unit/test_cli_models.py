@@ -7,9 +7,10 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from livematte import cli
+from livematte import _registry, cli
 from livematte.models import mediapipe
 
 LANDSCAPE = mediapipe.SPECS["landscape"]
@@ -34,10 +35,11 @@ def test_list_shows_names_state_and_terms(run: Run) -> None:
     assert (code, err) == (0, "")
     rows = {line.split()[0]: line for line in out.splitlines()}
     assert set(rows) >= {"livematte:fast", "mediapipe:landscape", "mediapipe:general"}
-    assert "in package" in rows["livematte:fast"]
-    assert "commercial use: yes" in rows["livematte:fast"]
-    assert "not here" in rows["mediapipe:general"]
-    assert "commercial use: yes" in rows["mediapipe:general"]
+    cells = {name: " ".join(line.split()) for name, line in rows.items()}
+    assert cells["livematte:fast"] == "livematte:fast 256x144 +2 35 M Apache-2.0 yes - in package"
+    assert cells["mediapipe:general"] == "mediapipe:general 256x256 59 M Apache-2.0 yes - not here"
+    assert rows["rvm:mobilenetv3"].split()[3:6] == ["-", "GPL-3.0", "unclear"]
+    assert max(map(len, out.splitlines())) <= 100
 
 
 def test_list_as_json(run: Run) -> None:
@@ -53,6 +55,64 @@ def test_info_shows_address_and_checksum(run: Run) -> None:
     assert code == 0
     assert LANDSCAPE.files[0].url in out
     assert LANDSCAPE.files[0].sha256 in out
+
+
+def test_info_says_what_is_not_published(run: Run) -> None:
+    _, out, _ = run("models", "info", "u2net:small")
+    assert "MD5 8e83ca70e441ab06c318d82300c84806" in out
+    _, out, _ = run("models", "info", "deeplabv3:ade20k")
+    assert "no checksum is published: the first download is recorded" in out
+    assert "traffic-light" in out
+    assert "size not published" in out
+    assert run("models", "info", "custom")[2].count("custom:net.onnx") == 1
+
+
+def test_pull_names_its_model(run: Run) -> None:
+    code, out, err = run("models", "pull")
+    assert (code, out) == (1, "")
+    assert "--all" in err
+
+
+def test_pull_wants_consent_to_a_licence(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LIVEMATTE_MIRROR", "http://127.0.0.1:1")
+    monkeypatch.setenv("no_proxy", "*")
+    assert "--accept-licence GPL-3.0" in run("models", "pull", "rvm")[2]
+    assert "cannot download" in run("models", "pull", "rvm", "--accept-licence", "GPL-3.0")[2]
+
+
+def test_convert_writes_what_the_network_computes(run: Run, tmp_path: Path, shared: Callable[[str], Path]) -> None:
+    pytest.importorskip("onnx")
+    pytest.importorskip("tflite")
+    pytest.importorskip("ai_edge_litert")
+    tflite, made = shared("weights/mediapipe/selfie_segmentation.tflite"), tmp_path / "made.onnx"
+    code, out, err = run("models", "convert", str(tflite), "-o", str(made))
+    assert (code, err) == (0, "")
+    assert str(made) in out
+    before = _registry.create("engines", "litert", graph=tflite, threads=1)
+    after = _registry.create("engines", "onnxruntime", graph=made, threads=1)
+    rgb = np.random.default_rng(0).random((1, 256, 256, 3), np.float32)
+    planar = np.ascontiguousarray(rgb.transpose(0, 3, 1, 2))
+    assert np.abs(before.run([rgb])[0].ravel() - after.run([planar])[0].ravel()).max() < 1e-3
+    assert "pass -y" in run("models", "convert", str(tflite), "-o", str(made))[2]
+    assert run("models", "convert", str(tflite), "-o", str(made), "-y")[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (("net.pt", "-o", "x.onnx"), "none of .tflite"),
+        (("net.tflite", "-o", "x.tflite"), "name it .onnx"),
+        (("net.tflite", "-o", "x.onnx", "--size", "64x64"), "has its own size"),
+        (("net.h5", "-o", "x.onnx", "--size", "64"), "WIDTHxHEIGHT"),
+        (("net.h5", "-o", "x.onnx"), "cannot read"),
+    ],
+)
+def test_convert_refuses_in_one_line(run: Run, tmp_path: Path, arguments: tuple[str, ...], reason: str) -> None:
+    source, flag, target, *rest = arguments
+    code, out, err = run("models", "convert", str(tmp_path / source), flag, str(tmp_path / target), *rest)
+    assert (code, out, err.count("\n")) == (1, "", 1)
+    assert reason in err
+    assert list(tmp_path.glob("*.onnx")) == []
 
 
 @pytest.mark.parametrize("command", ["info", "pull", "verify"])

@@ -136,9 +136,17 @@ def test_outputs_come_in_the_graphs_order(tmp_path: Path) -> None:
     assert a.min() == 1
 
 
-@pytest.mark.parametrize("engine", ["onnxruntime", "litert"])
-def test_an_argument_is_refused(engine: str) -> None:
-    with pytest.raises(OptionError, match=f"{engine} takes no argument, got {engine}:gpu"):
+@pytest.mark.parametrize(
+    ("engine", "words"),
+    [
+        ("litert", "litert takes no argument, got litert:gpu"),
+        ("onnxruntime", "onnxruntime:gpu: there are cuda, "),
+        ("openvino", "openvino:gpu: there are f32, bf16, int8"),
+        ("torch", "torch:gpu does not work here"),
+    ],
+)
+def test_an_unknown_argument_is_refused(engine: str, words: str) -> None:
+    with pytest.raises(OptionError, match=words):
         create(f"{engine}:gpu", TFLITE)
 
 
@@ -173,7 +181,7 @@ def hide(monkeypatch: pytest.MonkeyPatch, package: str) -> None:
 
 
 def test_unknown_engines_are_answered_with_the_list() -> None:
-    with pytest.raises(UnknownName, match=r"did you mean onnxruntime.*litert, onnxruntime"):
+    with pytest.raises(UnknownName, match=r"did you mean onnxruntime.*litert, onnxruntime, openvino, torch"):
         create("onnx-runtime", ONNX)
 
 

@@ -24,7 +24,7 @@ F32 = npt.NDArray[np.float32]
 U8 = npt.NDArray[np.uint8]
 Shared = Callable[[str], Path]
 
-SPECS = [*deeplabv3.SPECS.values(), *bodypix.SPECS.values()]
+SPECS = [*deeplabv3.SPECS.values(), *(bodypix.SPECS[tag] for tag in bodypix.LOCAL)]
 
 
 class FakeEngine:
@@ -120,7 +120,7 @@ def test_other_graphs_are_refused_and_closed(
 
 @pytest.mark.parametrize("spec", SPECS, ids=lambda s: s.name)
 def test_spec_describes_its_file(spec: ModelSpec, shared: Shared) -> None:
-    (file,) = spec.files
+    file = spec.files[0]
     data = shared(f"weights/{file.path}").read_bytes()
     assert (len(data), hashlib.sha256(data).hexdigest()) == (file.size_bytes, file.sha256)
 
@@ -175,10 +175,11 @@ def test_matte_is_the_networks_own(spec: ModelSpec, engine: str, shared: Shared,
 
 def test_unpublished_weights_say_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LIVEMATTE_CACHE", str(tmp_path))
-    with pytest.raises(WeightsError, match=r"no official address: pass --weights FILE, or put MobileNetV1.* at "):
-        _registry.create("models", "bodypix")
+    file = bodypix.LOCAL["mobilenet-050-s8"]
+    with pytest.raises(WeightsError, match=r"no official address: pass --weights FILE, or put body-pix.* at "):
+        _weights.locate(file, "bodypix")
     with pytest.raises(DownloadError, match=r"has no official address: put it at .* or pass --weights FILE"):
-        _weights.pull(bodypix.SPECS["mobilenet-050-s8"].files[0])
+        _weights.pull(file)
 
 
 def test_unpublished_weights_in_the_cache_are_checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-/** Make what the browser tests look at: see material.py and networks.py. */
+/** Make what the browser tests look at: see material.py, networks.py and bodypix.py. */
 
 import { execFileSync } from "node:child_process";
 import { existsSync } from "node:fs";
@@ -18,6 +18,11 @@ export function material() {
 /** Folder of the networks and their pictures. */
 export function networks() {
   return made("networks.py", join(folder, "networks"));
+}
+
+/** Folder of BodyPix's networks and what Python finds with them. */
+export function bodypix() {
+  return made("bodypix.py", join(folder, "bodypix"));
 }
 
 function made(script, folder) {

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,9 @@ import typer
 from livematte._errors import OptionError
 from livematte._pipeline import MAX_FAILURES, run
 from livematte._session import build_stages
-from livematte._stages import Effect
+from livematte._stages import Effect, Segmenter
 from livematte._stats import Stats
-from livematte.cli._options import Job
+from livematte.cli._options import Job, network
 from livematte.cli._progress import progress
 
 PIPE = "-"
@@ -29,7 +30,18 @@ PICTURES = ("image", "folder")
 """Sources whose frames are no film."""
 
 
-def process(job: Job, command: str, effect: Effect, *, alpha_only: bool = False, framing: bool = False) -> None:
+Paint = Callable[[Segmenter], Segmenter]
+
+
+def process(
+    job: Job,
+    command: str,
+    effect: Effect,
+    *,
+    alpha_only: bool = False,
+    framing: bool = False,
+    paint: Paint | None = None,
+) -> None:
     """Run the job and report on it.
 
     Args:
@@ -37,6 +49,7 @@ def process(job: Job, command: str, effect: Effect, *, alpha_only: bool = False,
         effect: what becomes of the background.
         framing: follow the people with a window over the output.
         alpha_only: write the matte in place of the picture.
+        paint: puts another segmenter around the network, whose mattes are whole already.
 
     Raises:
         LivematteError: the job failed; nothing stays under the output's name.
@@ -44,7 +57,7 @@ def process(job: Job, command: str, effect: Effect, *, alpha_only: bool = False,
     from livematte.sinks import open_sink
     from livematte.sources import open_source, source_name
 
-    _check_output(job)
+    check_output(job.input, job.output, job.overwrite)
     source = open_source(job.input, **_source_options(job))
     with source:
         sink = open_sink(job.output, source_info=source.info, **_sink_options(job, alpha_only))
@@ -52,7 +65,7 @@ def process(job: Job, command: str, effect: Effect, *, alpha_only: bool = False,
         film = source_name(job.input)[0] not in PICTURES
         with nullcontext() if job.debug else quiet():
             stages = build_stages(
-                job.model,
+                job.model if paint else network(job),
                 effect,
                 engine=job.engine,
                 threads=job.threads,
@@ -63,6 +76,8 @@ def process(job: Job, command: str, effect: Effect, *, alpha_only: bool = False,
                 framing=framing,
                 lookahead=job.lookahead,
             )
+        if paint:
+            stages = replace(stages, segmenter=paint(stages.segmenter), refiners=())
         stats = Stats()
         # A short clip in which no frame at all has a matte must fail too.
         max_failures = min(MAX_FAILURES, source.info.frames or MAX_FAILURES)
@@ -108,16 +123,21 @@ def _sink_options(job: Job, alpha_only: bool) -> dict[str, Any]:
     }
 
 
-def _check_output(job: Job) -> None:
-    if job.output == PIPE:
+def check_output(source: str, output: str, overwrite: bool) -> None:
+    """Refuse to write over the input, or over what is there, unless that was asked for.
+
+    Raises:
+        OptionError: it would.
+    """
+    if output == PIPE:
         return
-    path = Path(job.output)
-    if path.exists() and Path(job.input).exists() and path.samefile(job.input):
-        raise OptionError(f"{job.output} is the input itself; write to another name")
+    path = Path(output)
+    if path.exists() and Path(source).exists() and path.samefile(source):
+        raise OptionError(f"{output} is the input itself; write to another name")
     if path.is_dir() and not any(path.iterdir()):
         return
-    if path.exists() and not job.overwrite:
-        raise OptionError(f"{job.output} exists; choose another name, or pass -y to replace it")
+    if path.exists() and not overwrite:
+        raise OptionError(f"{output} exists; choose another name, or pass -y to replace it")
 
 
 def _report(job: Job, command: str, stats: Stats, engine: str, notes: list[str]) -> None:

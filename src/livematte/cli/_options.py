@@ -10,6 +10,8 @@ from typing import Annotated, Any, get_type_hints
 
 import typer
 
+from livematte._errors import OptionError
+
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
@@ -18,7 +20,11 @@ class Job:
     input: Annotated[str, typer.Argument(metavar="INPUT", help="Video, picture, folder of pictures, or - for stdin.")]
     output: Annotated[str, typer.Option("--output", "-o", metavar="OUTPUT", help="Where the result goes; - is stdout.")]
     model: Annotated[str, typer.Option(help="Network that finds people; `livematte models list`.")] = "livematte"
-    engine: Annotated[str, typer.Option(help="What runs the network: auto, onnxruntime or litert.")] = "auto"
+    classes: Annotated[
+        str | None,
+        typer.Option(metavar="NAME,NAME", help="What stays, for a model that tells classes apart: person,dog."),
+    ] = None
+    engine: Annotated[str, typer.Option(help="What runs the network: auto, or a name; `livematte doctor`.")] = "auto"
     threads: Annotated[int | None, typer.Option(metavar="N", help="Threads of the engine.")] = None
     weights: Annotated[
         str | None, typer.Option(metavar="FILE", help="Weights from this file in place of the model's own.")
@@ -50,6 +56,24 @@ class Job:
     overwrite: Annotated[bool, typer.Option("--overwrite", "-y", help="Replace an output that exists.")] = False
     json: Annotated[bool, typer.Option("--json", help="Print figures as one JSON object on stdout.")] = False
     debug: Annotated[bool, typer.Option("--debug", help="Show a traceback if something fails.")] = False
+
+
+def network(job: Job) -> str:
+    """The model with the classes that stay, as the registry spells it.
+
+    Raises:
+        OptionError: a model that tells no classes apart.
+    """
+    if job.classes is None:
+        return job.model
+    from livematte import _registry
+
+    name, argument = _registry.split(job.model)
+    if not any(spec.classes for spec in getattr(_registry.load("models", name), "SPECS", {}).values()):
+        raise OptionError(
+            f"{job.model} tells no classes apart: --classes is for --model deeplabv3 or mediapipe:multiclass"
+        )
+    return f"{name}:{argument or ''}:{job.classes}"
 
 
 Zones = Annotated[

@@ -36,3 +36,15 @@ def progress(label: str, frames: int | None) -> Iterator[Callable[[Stats], None]
     with Progress(*columns, console=Console(stderr=True), refresh_per_second=REFRESH_HZ, transient=True) as bar:
         task = bar.add_task(label, total=frames, fps=0.0)
         yield lambda stats: bar.update(task, completed=stats.frames, fps=stats.fps)
+
+
+@contextmanager
+def waiting(label: str) -> Iterator[Callable[[str], None]]:
+    """What is being done, on stderr, where somebody watches; nothing elsewhere."""
+    if not sys.stderr.isatty():
+        yield lambda text: None
+        return
+    from rich.console import Console
+
+    with Console(stderr=True).status(label) as status:
+        yield lambda text: status.update(f"{label}: {text}")

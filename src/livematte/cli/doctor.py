@@ -37,6 +37,7 @@ def lines(facts: dict[str, Any]) -> list[str]:
         ("NumPy", facts["numpy"]),
         ("kernels", kernels.get("variant") or f"FAILED: {kernels['error']}"),
         *((f"engine {name}", _engine(found)) for name, found in facts["engines"].items()),
+        *((f"tuned {name}", _tuned(found)) for name, found in facts["tuned"].items()),
         ("FFmpeg", f"FAILED: {ffmpeg['error']}" if "error" in ffmpeg else f"{ffmpeg['ffmpeg']}, PyAV {ffmpeg['pyav']}"),
         *((f"encode {codec}", ", ".join(names) or "none") for codec, names in ffmpeg.get("encoders", {}).items()),
         ("weights in", f"{weights['folder']}: {', '.join(weights['pulled']) or 'none pulled'}"),
@@ -51,4 +52,8 @@ def _engine(found: dict[str, Any]) -> str:
         return str(found["missing"])
     if "error" in found:
         return f"{found['version']}, FAILED: {found['error']}"
-    return f"{found['version']}, {found['ms']} ms for the packaged network on one thread"
+    return f"{found['version']}, {found['ms']} ms for the packaged network, one thread, on {found['runs_on']}"
+
+
+def _tuned(found: dict[str, Any]) -> str:
+    return f"{found['engine']}, {found['threads']} thread(s), {found['ms']} ms"

@@ -39,7 +39,7 @@ def command(
     weights: Annotated[
         str | None, typer.Option(metavar="FILE", help="Weights from this file, where there is one model.")
     ] = None,
-    engine: Annotated[str, typer.Option(help="What runs the networks: auto, onnxruntime or litert.")] = "auto",
+    engine: Annotated[str, typer.Option(help="What runs the networks: auto, or a name; `livematte doctor`.")] = "auto",
     threads: Annotated[int | None, typer.Option(metavar="N", help="Threads of the engine.")] = None,
     raw: Annotated[bool, typer.Option("--raw", help="The network alone: neither refined nor steadied.")] = False,
     side: Annotated[

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from enum import Enum
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from livematte import _registry, _weights
-from livematte._errors import WeightsError
+from livematte._errors import LivematteError, OptionError, WeightsError
+from livematte._frame import Size
 from livematte._weights import WeightsFile
 from livematte.models._spec import ModelSpec, pick
 
@@ -23,21 +25,32 @@ Json = Annotated[bool, typer.Option("--json", help="Print a JSON array.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show a traceback if something fails.")]
 Name = Annotated[str, typer.Argument(metavar="MODEL", help="A name such as mediapipe:landscape.")]
 Names = Annotated[list[str] | None, typer.Argument(metavar="[MODEL]...", help="Names; all of them by default.")]
+Pulled = Annotated[list[str] | None, typer.Argument(metavar="[MODEL]...", help="Names; see `livematte models list`.")]
 
-app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="List, fetch and check the networks.")
+COLUMNS = ("name", "picture", "mult-adds", "licence", "commercial", "ms", "weights")
+"""Of the table."""
+
+WIDEST = {"licence": 14}
+"""Columns that are cut: `info` has the rest."""
+
+app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="List, fetch, check and convert the networks.")
 
 
 @app.command("list", epilog="Example: livematte models list")
 def list_(json_: Json = False, debug: Debug = False) -> None:
-    """Every model with its size, its terms, and whether its weights are here."""
-    specs = every()
+    """Every model with its picture, its cost, its terms, and whether its weights are here.
+
+    mult-adds are multiply-adds of one picture, ms milliseconds of one inference on this device,
+    where `livematte tune` has measured them.
+    """
+    known = [facts(spec) for spec in every()]
     if json_:
-        typer.echo(json.dumps([facts(spec) for spec in specs], indent=2))
+        typer.echo(json.dumps(known, indent=2))
         return
-    width = max(len(spec.name) for spec in specs)
-    for spec in specs:
-        terms = f"commercial use: {COMMERCIAL[spec.commercial]}"
-        typer.echo(f"{spec.name:<{width}}  {spec.size!s:<8} {state(spec):<11} {terms:<24} {spec.summary}")
+    rows = [COLUMNS, *(row(model) for model in known)]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for cells in rows:
+        typer.echo("  ".join(f"{cell:<{width}}" for cell, width in zip(cells, widths, strict=True)).rstrip())
 
 
 @app.command(epilog="Example: livematte models info mediapipe:landscape")
@@ -49,41 +62,75 @@ def info(name: Name, json_: Json = False, debug: Debug = False) -> None:
         return
     for key, value in known.items():
         if key != "files":
-            typer.echo(f"{key:<11} {value}")
+            shown = ", ".join(value) if isinstance(value, list) else "-" if value is None else value
+            typer.echo(f"{key:<13} {shown}")
     for file in known["files"]:
-        typer.echo(f"{'file':<11} {file['path']} ({file['state']}, {file['size_bytes']} bytes)")
-        typer.echo(f"{'':<11} {file['url'] or file['origin']}")
-        typer.echo(f"{'':<11} sha256 {file['sha256']}")
+        size = "size not published" if file["size_bytes"] is None else f"{file['size_bytes']} bytes"
+        typer.echo(f"{'file':<13} {file['path']} ({file['state']}, {size})")
+        typer.echo(f"{'':<13} {file['url'] or file['origin']}")
+        typer.echo(f"{'':<13} {file['checksum']}")
 
 
 @app.command(epilog="Example: livematte models pull mediapipe:landscape")
-def pull(names: Names = None, debug: Debug = False) -> None:
+def pull(
+    names: Pulled = None,
+    all_: Annotated[bool, typer.Option("--all", help="Every model with an official address: some gigabytes.")] = False,
+    accept_licence: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="Agree to a licence that asks for it, such as GPL-3.0; may be given again."),
+    ] = None,
+    debug: Debug = False,
+) -> None:
     """Fetch weights from their official address, and check them."""
-    wanted = [find(name) for name in names] if names else [s for s in every() if all(f.published for f in s.all_files)]
-    for spec in wanted:
-        for file in spec.all_files:
+    accepted = accept_licence or []
+    if not names and not all_:
+        raise OptionError("which model? Name one of `livematte models list`, or pass --all")
+    for spec in [find(name) for name in names] if names else every():
+        if not names and (why := passed_over(spec, accepted)):
+            typer.echo(f"{spec.name}  {why}")
+            continue
+        for file in wanted(spec):
             with bar(spec.name) as progress:
-                path = _weights.pull(file, progress)
+                path = _weights.pull(file, progress, accepted=accepted)
             typer.echo(f"{spec.name}  {path}")
 
 
 @app.command(epilog="Example: livematte models verify")
 def verify(names: Names = None, debug: Debug = False) -> None:
-    """Compare the weights on this machine with what was published.
+    """Compare the weights on this machine with what was published, or with their first download.
 
     Exits with 0 if all that are here are unharmed; a named model must be here.
     """
     bad: list[str] = []
     for spec in [find(name) for name in names] if names else every():
-        for file in spec.all_files:
-            found = check(file)
-            typer.echo(f"{spec.name}  {file.path}  {found}")
-            if found != "ok" and (names or found != "not here"):
-                bad.append(spec.name)
+        states = [(file, *check(file)) for file in spec.all_files]
+        for file, _, said in states:
+            typer.echo(f"{spec.name}  {file.path}  {said}")
+        missing = names and not any(state is Found.OK for _, state, _ in states)
+        if missing or any(state is Found.HARMED for _, state, _ in states):
+            bad.append(spec.name)
     if bad:
         raise WeightsError(
             f"missing or not as published: {', '.join(dict.fromkeys(bad))}; run `livematte models pull` with the name"
         )
+
+
+@app.command(epilog="Example: livematte models convert net.tflite -o net.onnx")
+def convert(
+    source: Annotated[Path, typer.Argument(metavar="FILE", help=".tflite, TensorFlow.js model.json, .h5 or .onnx.")],
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE.onnx", help="Where the result goes.")],
+    size: Annotated[
+        str | None, typer.Option(metavar="WIDTHxHEIGHT", help="Of the picture, where the file leaves it open.")
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", "-y", help="Replace an output that exists.")] = False,
+    debug: Debug = False,
+) -> None:
+    """Write a network of another format as an ONNX file."""
+    from livematte.models._convert import convert as to_onnx
+
+    if output.exists() and not overwrite:
+        raise OptionError(f"{output} exists; choose another name, or pass -y to replace it")
+    typer.echo(f"{output}  {to_onnx(source, output, size_of(size))}")
 
 
 def every() -> list[ModelSpec]:
@@ -109,13 +156,18 @@ def specs_of(name: str) -> dict[str, ModelSpec]:
 
 def facts(spec: ModelSpec) -> dict[str, Any]:
     """A spec as plain values."""
+    from livematte import _tune
+
     return {
         "name": spec.name,
         "summary": spec.summary,
         "size": ", ".join(str(shape.size) for shape in spec.shapes),
+        "multiply_adds": cost(spec),
         "licence": spec.licence,
         "commercial": COMMERCIAL[spec.commercial],
         "source": spec.source,
+        "classes": list(spec.classes),
+        "ms": _tune.known_ms(spec.name),
         "state": state(spec),
         "files": [
             {
@@ -123,12 +175,76 @@ def facts(spec: ModelSpec) -> dict[str, Any]:
                 "state": "here" if _weights.place(file).is_file() else "not here",
                 "size_bytes": file.size_bytes,
                 "sha256": file.sha256,
+                "md5": file.md5,
+                "checksum": file.checksum or UNCHECKED[file.published],
                 "url": file.url,
                 "origin": origin(file),
+                "consent": file.consent,
             }
             for file in spec.all_files
         ],
     }
+
+
+UNCHECKED = {
+    True: "no checksum is published: the first download is recorded, and compared with from then on",
+    False: "no checksum is published, and nothing to compare it with",
+}
+"""What stands in place of a checksum, by whether the file has an official address."""
+
+
+def row(model: dict[str, Any]) -> tuple[str, ...]:
+    """A line of the table."""
+    cut = WIDEST["licence"]
+    licence = model["licence"] if len(model["licence"]) <= cut else f"{model['licence'][: cut - 3]}..."
+    first, *others = model["size"].split(", ")
+    return (
+        model["name"],
+        f"{first} +{len(others)}" if others else first,
+        "-" if model["multiply_adds"] is None else rounded(model["multiply_adds"]),
+        licence,
+        model["commercial"],
+        "-" if model["ms"] is None else f"{model['ms']:.1f}",
+        model["state"],
+    )
+
+
+def rounded(number: int) -> str:
+    """Two or three digits of a large number: `33 M`, `1.2 G`."""
+    unit, letter = (1e9, "G") if number >= 1e9 else (1e6, "M")
+    value = number / unit
+    return f"{value:.0f} {letter}" if value >= 10 else f"{value:.1f} {letter}"
+
+
+def cost(spec: ModelSpec) -> int | None:
+    """Multiply-adds of one picture: as known, or counted in the file if that is here."""
+    if spec.multiply_adds is not None:
+        return spec.multiply_adds
+    for file in spec.files:
+        if _weights.place(file).is_file() and file.suffix != ".h5":
+            from livematte.models._cost import multiply_adds
+
+            with suppress(LivematteError):  # a file that cannot be read is for `verify` to tell of
+                return multiply_adds(_weights.place(file), spec.size)
+    return None
+
+
+def wanted(spec: ModelSpec) -> tuple[WeightsFile, ...]:
+    """Files to pull: those with an address; all of them, with their own messages, if there is none."""
+    official = tuple(file for file in spec.all_files if file.published or _weights.address(file))
+    return official or spec.all_files
+
+
+def passed_over(spec: ModelSpec, accepted: Sequence[str]) -> str | None:
+    """Why a model is left out of `pull --all`."""
+    files = wanted(spec)
+    if not any(file.published for file in files):
+        return "no official address"
+    if asked := [
+        f.consent for f in files if f.consent and f.consent not in accepted and not _weights.place(f).is_file()
+    ]:
+        return f"left out: pass --accept-licence {asked[0]} to agree to its licence"
+    return None
 
 
 def origin(file: WeightsFile) -> str:
@@ -145,16 +261,38 @@ def state(spec: ModelSpec) -> str:
     return "pulled" if any(_weights.place(file).is_file() for file in spec.all_files) else "not here"
 
 
-def check(file: WeightsFile) -> str:
-    """`ok`, `not here`, or what is wrong with it."""
+class Found(Enum):
+    """What `verify` found of a file."""
+
+    OK = "ok"
+    MISSING = "not here"
+    HARMED = "harmed"
+
+
+def check(file: WeightsFile) -> tuple[Found, str]:
+    """What a file is, and what to say of it."""
     path: Path = _weights.place(file)
     if not path.is_file():
-        return "not here"
+        return Found.MISSING, Found.MISSING.value
     try:
-        _weights.verify(path, file)
+        compared = _weights.verify(path, file)
     except WeightsError as exc:
-        return str(exc)
-    return "ok"
+        return Found.HARMED, str(exc)
+    return Found.OK, "ok" if file.checksum else f"ok, compared with {compared}"
+
+
+def size_of(text: str | None) -> Size | None:
+    """`512x288` as a size.
+
+    Raises:
+        OptionError: it is none.
+    """
+    if text is None:
+        return None
+    width, _, height = text.partition("x")
+    if not (width.isdecimal() and height.isdecimal() and int(width) and int(height)):
+        raise OptionError(f"--size takes WIDTHxHEIGHT, as in 512x288; got {text!r}")
+    return Size(int(width), int(height))
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 An engine module offers
 
+    PACKAGE: str                    distribution that carries the runtime
     READS: tuple[str, ...]          file endings it runs as they are, such as (".onnx",)
     CONVERTS: tuple[str, ...]       endings it runs after a conversion of its own
     installed() -> bool             whether its runtime can be imported, without importing it
@@ -9,17 +10,25 @@ An engine module offers
 
 (an engine that can fix the picture's size of a graph that leaves it open also takes
 `picture`, a size) and imports its runtime inside `create`. One loaded engine serves any number of threads.
+It may offer
+
+    variants() -> tuple[str, ...]   other spellings that this machine has the device for, such as openvino:bf16
+
+What a graph's file must be before a runtime sees it stands in `_onnx_file.py` and `_tflite_file.py`;
+files that nobody vouches for also pass `_trial.py`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
+from livematte import _registry
 from livematte._errors import InferenceError, LoadError, OptionError
 from livematte._frame import F32
 
@@ -43,6 +52,8 @@ class Engine(Protocol):
 
     name: str
     """Registry name of the engine."""
+    runs_on: str
+    """What really computes, as far as the runtime tells: a device, a precision, a provider."""
     inputs: tuple[Tensor, ...]
     outputs: tuple[Tensor, ...]
 
@@ -111,3 +122,12 @@ def refuse_argument(engine: str, argument: str | None) -> None:
     """
     if argument is not None:
         raise OptionError(f"the engine {engine} takes no argument, got {engine}:{argument}")
+
+
+def version_of(engine: str) -> str | None:
+    """Version of an engine's runtime, without importing it; None if it is not installed."""
+    module = _registry.load("engines", _registry.split(engine)[0])
+    try:
+        return version(getattr(module, "PACKAGE", module.__name__))
+    except PackageNotFoundError:
+        return None

@@ -21,6 +21,10 @@ from livematte.engines import (
     fixed_shape,
     refuse_argument,
 )
+from livematte.engines._file import read
+
+PACKAGE = "some-runtime"
+"""Distribution that carries the runtime: its version stands in reports, and ages what was measured."""
 
 READS = (".graph",)
 """File endings that the runtime reads as they are."""
@@ -44,11 +48,13 @@ class Template:
     """
 
     name = "template"
+    runs_on = "CPU"
 
     def __init__(self, source: Path, threads: int) -> None:
         runtime: Any = import_module("some_runtime")  # write `import some_runtime`
         try:
-            self._graph = runtime.load(source.read_bytes(), threads=threads)
+            # check the file first, see _onnx_file.py: runtimes trust what they are given
+            self._graph = runtime.load(read(source), threads=threads)
         except runtime.Error as exc:
             raise LoadError(f"some runtime cannot load {source}: {exc}") from exc
         self.inputs = tuple(Tensor(t.name, fixed_shape(t.name, t.shape, source)) for t in self._graph.inputs)

@@ -15,12 +15,15 @@ from livematte._frame import F32
 from livematte.engines import (
     DEFAULT_THREADS,
     Tensor,
+    _tflite_file,
     check_finite,
     check_inputs,
     fixed_shape,
     refuse_argument,
 )
+from livematte.engines._file import read
 
+PACKAGE = "ai-edge-litert"
 READS = (".tflite",)
 CONVERTS: tuple[str, ...] = ()
 
@@ -41,6 +44,7 @@ class LiteRT:
     """
 
     name = "litert"
+    runs_on = "CPU, XNNPACK"
 
     def __init__(self, graph: bytes, source: Path, threads: int) -> None:
         self._graph: bytes | None = graph
@@ -126,10 +130,6 @@ def create(argument: str | None, *, graph: Path, threads: int | None = None) -> 
         )
     if not installed():
         raise MissingExtra('LiteRT is not installed: pip install "livematte[litert]"')
-    try:
-        data = graph.read_bytes()
-    except OSError as exc:
-        raise LoadError(f"cannot read {graph}: {exc.strerror or exc}") from exc
-    if data[4:8] != b"TFL3":
-        raise LoadError(f"{graph} is not a TFLite file: it does not carry the mark TFL3")
+    data = read(graph)
+    _tflite_file.check(data, graph)
     return LiteRT(data, graph, threads or DEFAULT_THREADS)

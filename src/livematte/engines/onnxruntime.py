@@ -1,10 +1,13 @@
-"""ONNX Runtime on the CPU; .tflite graphs are converted once and kept in the cache."""
+"""ONNX Runtime, on the CPU or, where one is proved to run, on another of its providers.
+
+Graphs of other formats are converted once and kept in the cache.
+"""
 
 from __future__ import annotations
 
-import hashlib
-import os
+import json
 import tempfile
+from collections import Counter
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -12,20 +15,39 @@ from typing import Any
 
 import numpy as np
 
-from livematte import _weights
-from livematte._errors import InferenceError, LoadError, MissingExtra
+from livematte._errors import InferenceError, LoadError, MissingExtra, OptionError
 from livematte._frame import F32, Size
 from livematte.engines import (
     DEFAULT_THREADS,
     Tensor,
+    _onnx_pads,
     check_finite,
     check_inputs,
     fixed_shape,
-    refuse_argument,
 )
+from livematte.engines._converted import CONVERTS, onnx_of
 
+PACKAGE = "onnxruntime"
 READS = (".onnx",)
-CONVERTS = (".tflite",)
+__all__ = ["CONVERTS", "PACKAGE", "READS", "OnnxRuntime", "create", "installed", "variants"]
+
+CPU = "CPUExecutionProvider"
+
+PROVIDERS = {
+    "cuda": "CUDAExecutionProvider",
+    "tensorrt": "TensorrtExecutionProvider",
+    "migraphx": "MIGraphXExecutionProvider",
+    "directml": "DmlExecutionProvider",
+    "coreml": "CoreMLExecutionProvider",
+    "openvino": "OpenVINOExecutionProvider",
+    "qnn": "QNNExecutionProvider",
+    "cpu": CPU,
+}
+"""What may stand after the colon, and the provider of ONNX Runtime that it asks for. All but the last
+come with builds of ONNX Runtime of their own, such as onnxruntime-gpu and onnxruntime-directml."""
+
+AGREE = 1 / 255
+"""Mean difference to the CPU's outputs, in parts of their largest value, up to which a provider counts as right."""
 
 LOG_FATAL = 4
 """ONNX Runtime's highest log level: its errors arrive as exceptions, once."""
@@ -36,9 +58,12 @@ def installed() -> bool:
     return find_spec("onnxruntime") is not None
 
 
-def can_convert() -> bool:
-    """Whether the packages for .tflite graphs are there."""
-    return find_spec("onnx") is not None and find_spec("tflite") is not None
+def variants() -> tuple[str, ...]:
+    """Spellings beside the plain name for which this machine has a provider; each proves itself when it is loaded."""
+    import onnxruntime as ort
+
+    there = ort.get_available_providers()
+    return tuple(f"onnxruntime:{name}" for name, provider in PROVIDERS.items() if provider in there and name != "cpu")
 
 
 class OnnxRuntime:
@@ -49,34 +74,53 @@ class OnnxRuntime:
         source: its file, for messages.
         threads: of one run.
         picture: size of the only input where the graph leaves it open.
+        provider: what runs it; the CPU has what the provider leaves.
 
     Raises:
-        LoadError: the graph is no such graph, or has open shapes.
+        LoadError: the graph is no such graph, or has open shapes; or the provider did not run it, or
+            ran it to another result than the CPU's.
     """
 
     name = "onnxruntime"
 
-    def __init__(self, graph: bytes, source: Path, threads: int, picture: Size | None = None) -> None:
-        import onnxruntime as ort
+    def __init__(
+        self, graph: bytes, source: Path, threads: int, picture: Size | None = None, provider: str = CPU
+    ) -> None:
+        self._session: Any = _session(graph, source, threads, picture, provider)
+        self.inputs = _tensors(self._session.get_inputs(), source)
+        self.outputs = _outputs(self._session, self.inputs, source)
+        self.runs_on = CPU
+        if provider != CPU:
+            self.runs_on = self._prove(graph, source, picture, provider)
 
-        options = ort.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.inter_op_num_threads = 1
-        # waiting threads sleep: spinning between 50 pictures a second costs two threads 26 ms
-        # of CPU a picture in place of 5 (packaged network), which the other stages need
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        options.log_severity_level = LOG_FATAL
-        try:
-            session = ort.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
-            if picture is not None and (sides := _open_sides(session, picture)):
-                for symbol, pixels in sides.items():
-                    options.add_free_dimension_override_by_name(symbol, pixels)
-                session = ort.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
-        except Exception as exc:  # its exceptions share no class of their own
-            raise LoadError(f"ONNX Runtime cannot load {source}: {_one_line(exc)}") from exc
-        self._session: Any = session
-        self.inputs = _tensors(session.get_inputs(), source)
-        self.outputs = _outputs(session, self.inputs, source)
+    def _prove(self, graph: bytes, source: Path, picture: Size | None, provider: str) -> str:
+        """One inference beside the CPU's: what ran it, by ONNX Runtime's own profile.
+
+        ONNX Runtime falls back to the CPU without a word where a driver is missing or an operator is not
+        known, and some providers list themselves as active without running anything.
+        """
+        random = np.random.default_rng(0)
+        inputs = [random.random(tensor.shape, np.float32) for tensor in self.inputs]
+        feed = {tensor.name: array for tensor, array in zip(self.inputs, inputs, strict=True)}
+        with tempfile.TemporaryDirectory(prefix="livematte-profile-") as folder:
+            profiled = _session(graph, source, DEFAULT_THREADS, picture, provider, Path(folder) / "run")
+            outputs = profiled.run(None, feed)
+            ran = _providers_of(Path(profiled.end_profiling()))
+        if not ran.get(provider):
+            others = ", ".join(ran) or "nothing"
+            raise LoadError(
+                f"ONNX Runtime was asked for {provider} and ran {source} on {others}: its driver or libraries are "
+                "missing; use --engine onnxruntime"
+            )
+        expected = _session(graph, source, DEFAULT_THREADS, picture, CPU).run(None, feed)
+        for right, got, tensor in zip(expected, outputs, self.outputs, strict=True):
+            difference = float(np.abs(right - got).mean())
+            if not difference <= AGREE * max(1.0, float(np.abs(right).max())):
+                raise LoadError(
+                    f"{provider} computes another {tensor.name} of {source} than the CPU (mean difference "
+                    f"{difference:.4f}): use --engine onnxruntime"
+                )
+        return f"{provider} ({ran[provider]} of {sum(ran.values())} operators)"
 
     def run(self, inputs: Sequence[F32]) -> list[F32]:
         session = self._session  # kept alive here if another thread closes
@@ -93,6 +137,44 @@ class OnnxRuntime:
 
     def close(self) -> None:
         self._session = None
+
+
+def _session(
+    graph: bytes, source: Path, threads: int, picture: Size | None, provider: str, profile: Path | None = None
+) -> Any:
+    """A session of ONNX Runtime, with open sizes fixed."""
+    import onnxruntime as ort
+
+    def made(sides: dict[str, int]) -> Any:
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        # waiting threads sleep: spinning between 50 pictures a second costs two threads 26 ms
+        # of CPU a picture in place of 5 (packaged network), which the other stages need
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        options.log_severity_level = LOG_FATAL
+        if profile is not None:
+            options.enable_profiling = True
+            options.profile_file_prefix = str(profile)
+        for symbol, pixels in sides.items():
+            options.add_free_dimension_override_by_name(symbol, pixels)
+        return ort.InferenceSession(graph, options, providers=list(dict.fromkeys((provider, CPU))))
+
+    try:
+        session = made({})
+        if picture is not None and (sides := _open_sides(session, picture)):
+            session = made(sides)
+    except Exception as exc:  # its exceptions share no class of their own
+        raise LoadError(f"ONNX Runtime cannot load {source}: {_one_line(exc)}") from exc
+    return session
+
+
+def _providers_of(profile: Path) -> Counter[str]:
+    """How many operators each provider ran, in a profile that ONNX Runtime wrote."""
+    events = json.loads(profile.read_text(encoding="utf-8"))
+    return Counter(
+        event["args"]["provider"] for event in events if event.get("cat") == "Node" and "provider" in event["args"]
+    )
 
 
 def _open_sides(session: Any, picture: Size) -> dict[str, int]:
@@ -128,58 +210,34 @@ def _one_line(exc: BaseException) -> str:
     return " ".join(str(exc).split())
 
 
-def _load_converted(data: bytes, graph: Path, threads: int) -> OnnxRuntime:
-    """A .tflite graph, converted once for each content and kept in the cache."""
-    from livematte.engines import _tflite_to_onnx
-
-    name = f"{graph.stem}-{hashlib.sha256(data).hexdigest()[:16]}-v{_tflite_to_onnx.VERSION}.onnx"
-    cached = _weights.cache_dir() / "converted" / name
-    try:
-        return OnnxRuntime(cached.read_bytes(), graph, threads)
-    except (OSError, LoadError):
-        pass  # not there yet, or harmed: make it (again)
-    model = _tflite_to_onnx.convert(data, str(graph))
-    try:
-        _write_atomically(cached, model)
-    except OSError:
-        pass  # a cache that cannot be written only costs the conversion next time
-    return OnnxRuntime(model, graph, threads)
-
-
-def _write_atomically(path: Path, data: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, part = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".part")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-        Path(part).replace(path)
-    except OSError:
-        Path(part).unlink()
-        raise
-
-
 def create(
     argument: str | None, *, graph: Path, threads: int | None = None, picture: Size | None = None
 ) -> OnnxRuntime:
-    """`onnxruntime`.
+    """`onnxruntime`, or `onnxruntime:PROVIDER`.
 
     Args:
-        argument: nothing to choose.
-        graph: an .onnx file, or a .tflite file (needs the extra `convert`).
+        argument: one of `PROVIDERS`; None is the CPU. Another one is proved by an inference when it is
+            loaded, and refused if ONNX Runtime ran the graph elsewhere.
+        graph: an .onnx file, or one that is converted (needs the extra `convert`).
         threads: None for one.
-        picture: size of the picture where an .onnx graph leaves it open.
+        picture: size of the picture where the graph leaves it open.
 
     Raises:
+        OptionError: no such provider, or none in this build of ONNX Runtime.
         MissingExtra: ONNX Runtime, or what the conversion needs, is not installed.
-        LoadError: the file cannot be read, is damaged, or is of another kind.
+        LoadError: the file cannot be read, is damaged, or is of another kind; the provider does not run it.
     """
-    refuse_argument("onnxruntime", argument)
+    if argument is not None and argument not in PROVIDERS:
+        raise OptionError(f"onnxruntime:{argument}: there are {', '.join(PROVIDERS)}")
     if not installed():
         raise MissingExtra('ONNX Runtime is not installed: pip install "onnxruntime>=1.20"')
-    try:
-        data = graph.read_bytes()
-    except OSError as exc:
-        raise LoadError(f"cannot read {graph}: {exc.strerror or exc}") from exc
-    if graph.suffix == ".tflite":
-        return _load_converted(data, graph, threads or DEFAULT_THREADS)
-    return OnnxRuntime(data, graph, threads or DEFAULT_THREADS, picture)
+    provider = PROVIDERS[argument or "cpu"]
+    import onnxruntime as ort
+
+    if provider not in (there := ort.get_available_providers()):
+        raise OptionError(
+            f"this build of ONNX Runtime has no {provider}, but {', '.join(there)}: "
+            "install the build for your device in place of onnxruntime, such as onnxruntime-gpu"
+        )
+    model = _onnx_pads.explicit(onnx_of(graph), str(graph))
+    return OnnxRuntime(model, graph, threads or DEFAULT_THREADS, picture, provider)

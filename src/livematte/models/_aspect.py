@@ -8,8 +8,7 @@ from collections.abc import Callable, Sequence
 from livematte._errors import InferenceError
 from livematte._frame import Frame, Size
 from livematte._matte import Matte
-from livematte._stages import State
-from livematte.models._picture import PictureSegmenter
+from livematte._stages import Segmenter, State
 
 
 class AspectSegmenter:
@@ -27,12 +26,13 @@ class AspectSegmenter:
         Whatever `load` raises.
     """
 
-    def __init__(self, sizes: Sequence[Size], load: Callable[[Size], PictureSegmenter]) -> None:
+    def __init__(self, sizes: Sequence[Size], load: Callable[[Size], Segmenter]) -> None:
         self._sizes, self._load = tuple(sizes), load
         self._lock, self._closed = threading.Lock(), False
         self._usual = load(self._sizes[0])
         self._loaded = {self._sizes[0]: self._usual}
-        self.name, self.size, self.engine = self._usual.name, self._usual.size, self._usual.engine
+        self.name, self.size = self._usual.name, self._usual.size
+        self.engine: str = getattr(self._usual, "engine", "auto")
 
     def segment(self, frame: Frame, state: State) -> tuple[Matte, State]:
         return self._for(frame.size.nearest(self._sizes)).segment(frame, state)
@@ -43,7 +43,7 @@ class AspectSegmenter:
             for segmenter in self._loaded.values():
                 segmenter.close()
 
-    def _for(self, size: Size) -> PictureSegmenter:
+    def _for(self, size: Size) -> Segmenter:
         with self._lock:  # streams on several threads share one segmenter
             if self._closed:
                 raise InferenceError(f"{self.name} is closed")

@@ -40,6 +40,7 @@ def _spec(tag: str, summary: str) -> ModelSpec:
         "commercial": facts["commercial"],
         "source": f"models/weights/{tag}/README.md",
         "summary": summary,
+        "multiply_adds": facts["multiply_adds"],
     }
     usual, *others = (ModelSpec(size=size, files=tuple(found), **known) for size, found in files.items())
     return ModelSpec(size=usual.size, files=usual.files, others=tuple(others), **known)

@@ -14,7 +14,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -23,6 +22,7 @@ from livematte._errors import InferenceError, LoadError
 from livematte._frame import F32
 from livematte.engines import Tensor as Place
 from livematte.engines import check_finite, check_inputs
+from livematte.engines._tfjs_file import read
 
 Node = dict[str, Any]
 
@@ -44,7 +44,7 @@ class GraphModel:
             facts = json.loads(path.read_text(encoding="utf-8"))
             self._nodes: list[Node] = facts["modelTopology"]["node"]
             self.inputs, self.outputs = (_places(facts["signature"][end]) for end in ("inputs", "outputs"))
-            self._weights = _weights(facts["weightsManifest"], path.parent)
+            self._weights = {name: torch.from_numpy(values) for name, values in read(path).weights.items()}
         except (OSError, KeyError, TypeError, ValueError) as exc:
             raise LoadError(f"{path} is no graph model of TensorFlow.js: {exc!r}") from exc
 
@@ -71,23 +71,6 @@ def _places(ends: dict[str, Any]) -> tuple[Place, ...]:
         Place(end["name"].partition(":")[0], tuple(int(d["size"]) for d in end["tensorShape"]["dim"]))
         for end in ends.values()
     )
-
-
-def _weights(manifest: Sequence[dict[str, Any]], folder: Path) -> dict[str, Tensor]:
-    """Weights by name; those of a group lie one after the other in its files."""
-    held = {}
-    for group in manifest:
-        data = b"".join((folder / path).read_bytes() for path in group["paths"])
-        at = 0
-        for weight in group["weights"]:
-            kind = np.dtype(weight["dtype"]).newbyteorder("<")
-            count = int(np.prod(weight["shape"]))
-            array = np.frombuffer(data, kind, count, at).astype(kind.newbyteorder("="))
-            held[weight["name"]] = torch.from_numpy(array.reshape(weight["shape"]))
-            at += count * kind.itemsize
-        if at != len(data):
-            raise ValueError(f"the weights take {at} bytes, their files hold {len(data)}")
-    return held
 
 
 def _compute(node: Node, given: Sequence[Tensor]) -> Tensor:

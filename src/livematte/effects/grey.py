@@ -1,0 +1,42 @@
+"""The room without its colours. Where nobody was found it is not shown at all."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from livematte import kernels
+from livematte._errors import OptionError
+from livematte._frame import Frame
+from livematte._matte import Matte
+from livematte._stages import State
+from livematte.effects import Look
+from livematte.effects.color import Color
+
+
+@dataclass(frozen=True, kw_only=True)
+class Grey(Look):
+    """The room in shades of grey, behind the person in colour.
+
+    A grey room can be recognised: a frame in which nobody was found, or for which there is no matte, gets
+    a plain grey in its place.
+    """
+
+    def plate(self, frame: Frame, matte: Matte, state: State) -> tuple[Frame, State]:
+        if not matte.alpha.any():
+            return Color(rgb="gray").plate(frame, matte, state)
+        luma = frame.luma()
+        _, neutral = kernels.black(frame.format, frame.range)
+        if neutral:
+            blue, red = (np.full(plane.shape, neutral, np.uint8) for plane in frame.planes[1:])
+            return frame.with_planes((luma, blue, red)), None
+        return frame.with_planes((luma, luma, luma)), None
+
+
+def create(argument: str | None, **options: Any) -> Grey:
+    """`grey`."""
+    if argument is not None:
+        raise OptionError(f"grey takes no argument, got grey:{argument}")
+    return Grey(**options)

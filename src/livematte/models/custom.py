@@ -1,0 +1,57 @@
+"""custom: any network of one picture, from a file, with a `model.json` that says how it wants its picture.
+
+`custom:PATH` names the .onnx or .tflite file, with `model.json` beside it, or the `model.json` itself.
+Its keys are those that `livematte export` writes; `docs/models.md` lists them. What is left out means
+what it means there: RGB from 0 to 1, stretched, and an alpha as the first output.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from livematte._errors import OptionError
+from livematte._frame import Size
+from livematte.models import _facts
+from livematte.models._load import load_engine
+from livematte.models._network import NetworkSegmenter
+from livematte.models._picture import PictureSegmenter
+from livematte.models._spec import ModelSpec
+
+SPECS: dict[str, ModelSpec] = {}
+"""None: every file is a model of its own."""
+
+
+def create(
+    argument: str | None, *, engine: str = "auto", threads: int | None = None, weights: str | Path | None = None
+) -> NetworkSegmenter | PictureSegmenter:
+    """`custom:PATH`.
+
+    Args:
+        argument: path of the network, or of its `model.json`.
+        engine: `auto`, or an engine's name.
+        threads: None leaves the number to the engine.
+        weights: another file of the same network.
+
+    Raises:
+        OptionError: no path, or a `model.json` that says what cannot be done.
+        MissingExtra, WeightsError, LoadError.
+    """
+    if not argument:
+        raise OptionError(f"custom takes a path, as in custom:net.onnx, with {_facts.FACTS} beside the file")
+    given = Path(argument)
+    path = given if given.suffix == ".json" else given.with_name(_facts.FACTS)
+    facts = _facts.read(path)
+    picture = _facts.section(facts, "input", path)
+    size = _facts.size_of(picture, path)
+    if weights is not None:
+        net = Path(weights)
+    else:
+        net = _facts.network_of(facts, path, size) if given.suffix == ".json" else given
+    name = f"custom:{facts.get('name') or net.stem}"
+    known = ModelSpec(
+        name, size or Size(1, 1), (), "", None, "", "", open_size=size is not None and net.suffix == ".onnx"
+    )
+    if facts.get("recurrent"):
+        return PictureSegmenter(name, load_engine(known, engine, threads, net), size)
+    wants, means = _facts.picture_of(picture, path), _facts.scores_of(_facts.section(facts, "output", path), path)
+    return NetworkSegmenter(name, load_engine(known, engine, threads, net), size, picture=wants, scores=means)
