@@ -179,6 +179,11 @@ class Live:
         """Since the stream began."""
         return (self._clock() - self._started_ns) / 1e9
 
+    @property
+    def loading(self) -> bool:
+        """Whether a network is on its way."""
+        return self._parts.loading
+
     def status(self) -> dict[str, Any]:
         """How the stream is, as plain values; see docs/live.md."""
         parts, capture = self._parts, self._capture

@@ -31,6 +31,9 @@ def keys(pressed: Callable[[str], None]) -> Iterator[bool]:
             yield True
         return
     file = sys.stdin.fileno()
+    if os.tcgetpgrp(file) != os.getpgrp():  # started with `&`: to touch the terminal would stop the program
+        yield False
+        return
     before = termios.tcgetattr(file)
     tty.setcbreak(file)
     try:

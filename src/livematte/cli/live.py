@@ -18,7 +18,7 @@ import typer
 from livematte._clock import Clock, monotonic
 from livematte._errors import OpenError, OptionError
 from livematte._frame import Size
-from livematte._stages import Segmenter, Source, StreamInfo
+from livematte._stages import Segmenter, Sink, Source, StreamInfo
 from livematte.cli._job import quiet
 from livematte.cli._options import LookOptions, expand
 
@@ -29,6 +29,15 @@ REDRAW_NS = 200_000_000
 
 RECORDINGS = ("file", "folder", "synthetic")
 """Sources that are played at their own speed, as if they came from a camera."""
+
+
+NO_CAMERA = (
+    "no camera is plugged in, or none may be seen by this user (on Linux those of the group video may); --input takes "
+    "a file, a screen or a stream in place of one"
+)
+
+RECORDED = ("file", "raw")
+"""Sinks whose frames are played back later at a constant rate; others show a frame when it comes."""
 
 
 @expand
@@ -78,8 +87,9 @@ def command(
         return _list(json_)
     if camera is not None and input_ is not None:
         raise OptionError("give --camera or --input, not both")
-    from livematte._live import Live, loading, make_effect
-    from livematte.sinks import open_sink
+    from livematte._live import DEFAULT_FPS, Live, loading, make_effect
+    from livematte.sinks import open_sink, sink_name
+    from livematte.sinks._constant import ConstantRate
     from livematte.sources import parse_fps
     from livematte.sources._cameras import spec_of
 
@@ -90,6 +100,8 @@ def command(
     opener, info = _source(spec, wanted, fps, pixels, wait)
     stream = StreamInfo(wanted or info.size, info.fps, None, Fraction(1, 1_000_000))
     sink = open_sink(out, source_info=stream, reconnect=True)
+    if sink_name(out)[0] in RECORDED:
+        sink = ConstantRate(sink, stream.fps or Fraction(DEFAULT_FPS).limit_denominator(1001))
     status_line = StatusLine() if sys.stderr.isatty() else None
     with ExitStack() as stack:
         live = Live(
@@ -103,7 +115,7 @@ def command(
             fps=float(info.fps) if info.fps else fps,
             governor=governor,
             wait=wait,
-            progress=_after_each_frame(seconds, status_line),
+            progress=_after_each_frame(seconds, status_line, sink),
         )
         stack.enter_context(_signals(live))
         if metrics is not None:
@@ -111,8 +123,6 @@ def command(
 
             server = stack.enter_context(MetricsServer(live.status, metrics))
             typer.echo(f"figures: http://localhost:{server.port}/metrics", err=True)
-        if address := getattr(sink, "address", None):
-            typer.echo(f"output: {address}", err=True)
         stack.enter_context(_keyboard(live))
         if status_line:
             stack.callback(status_line.clear)
@@ -206,7 +216,9 @@ def line(status: dict[str, Any]) -> str:
     """The state of a stream in one line, what matters most first: terminals cut it off."""
     latency = status["latency"]
     times = " ".join(f"p{p} {latency[f'p{p}_ms']:.0f}" for p in (50, 95, 99)) if latency["p50_ms"] is not None else "-"
-    state, size = "paused" if status["paused"] else status["camera"], "x".join(map(str, status["size"]))
+    unseen = status["readers"] == 0 and status["camera"] == "closed"
+    state = "paused" if status["paused"] else "nobody looks" if unseen else status["camera"]
+    size = "x".join(map(str, status["size"]))
     parts = [
         f"{state} {size} {status['fps']:.1f} fps",
         *([status["error"]] if status["error"] else []),
@@ -220,8 +232,21 @@ def line(status: dict[str, Any]) -> str:
     return " | ".join(parts)
 
 
-def _after_each_frame(seconds: float | None, status_line: StatusLine | None) -> Callable[[Any], None]:
+def _after_each_frame(seconds: float | None, status_line: StatusLine | None, sink: Sink) -> Callable[[Any], None]:
+    begun = False
+
+    def begin() -> None:
+        """Say where the output is to be found: the first frame has opened it, and nobody is kept quiet any more."""
+        nonlocal begun
+        begun = True
+        if address := getattr(sink, "address", None):
+            typer.echo(f"output: {address}", err=True)
+        if status_line and sys.stdin.isatty():
+            typer.echo("keys: p pauses and goes on, q ends", err=True)
+
     def progress(live: Any) -> None:
+        if not begun and not live.loading:
+            begin()
         if status_line:
             status_line.draw(live.status)
         if seconds is not None and live.seconds >= seconds:
@@ -287,7 +312,7 @@ def _list(as_json: bool) -> None:
                 f"    {mode.pixels:<5} {mode.size!s:>9}  {f'{float(mode.fps):g} fps' if mode.fps else ''}".rstrip()
             )
     if not cameras:
-        typer.echo("no camera is plugged in, or none may be seen by this user", err=True)
+        typer.echo(NO_CAMERA, err=True)
 
 
 def _report(

@@ -69,6 +69,11 @@ class PipeWire:
         """Frames that the daemon had no time for."""
         return self._worker.dropped if self._worker else 0
 
+    @property
+    def address(self) -> str:
+        """What other programs find it under."""
+        return f"the camera {self.description!r}, through PipeWire"
+
     def readers(self) -> int | None:
         """How many programs read the camera; None if nobody can tell. The answer is up to a second old."""
         if self._counted_ns is None or self._clock() - self._counted_ns >= COUNT_NS:
