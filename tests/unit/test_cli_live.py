@@ -265,6 +265,36 @@ def test_keys_of_a_terminal(running: Callable[..., Any]) -> None:
         os.close(ours)
 
 
+BEHIND = """
+import os
+from livematte.cli._keys import keys
+child = os.fork()
+if child == 0:
+    os.setpgid(0, 0)
+    with keys(print) as there:
+        os._exit(9 if there else 0)
+_, status = os.waitpid(child, os.WUNTRACED)
+os._exit(status >> 8)  # of one that was stopped: the signal
+"""
+"""What a shell does for a program with `&`."""
+
+
+def test_behind_the_shell_the_terminal_is_left_alone() -> None:
+    pty = pytest.importorskip("pty", reason="this system has no pseudo-terminals")
+    ours, theirs = pty.openpty()
+    login = "import os, pty, sys; sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))"
+    command = [sys.executable, "-c", login, sys.executable, "-c", BEHIND]
+    try:
+        environment = {**os.environ, "PYTHONPATH": ":".join(sys.path)}
+        done = subprocess.run(
+            command, stdin=theirs, stdout=theirs, stderr=theirs, env=environment, timeout=30, check=False
+        )
+        assert done.returncode == 0
+    finally:
+        os.close(ours)
+        os.close(theirs)
+
+
 def test_without_a_terminal_there_are_no_keys() -> None:
     with keys(lambda key: None) as there:
         assert not there
