@@ -31,11 +31,6 @@ RECORDINGS = ("file", "folder", "synthetic")
 """Sources that are played at their own speed, as if they came from a camera."""
 
 
-NO_CAMERA = (
-    "no camera is plugged in, or none may be seen by this user (on Linux those of the group video may); --input takes "
-    "a file, a screen or a stream in place of one"
-)
-
 RECORDED = ("file", "raw")
 """Sinks whose frames are played back later at a constant rate; others show a frame when it comes."""
 
@@ -153,9 +148,12 @@ def _source(
     from livematte._shape import UNKNOWN_SIZE
     from livematte.sources import open_source, source_name
     from livematte.sources._paced import Paced
+    from livematte.sources.camera import named
 
-    name, _ = source_name(spec)
+    name, argument = source_name(spec)
     if name == "camera":
+        if not wait:  # it may be opened much later, when somebody looks
+            named(argument)
         wanted, rate = size or UNKNOWN_SIZE, Fraction(fps or DEFAULT_FPS).limit_denominator(1001)
         return lambda: open_source(spec, size=wanted, fps=rate, pixels=pixels), StreamInfo(wanted, rate)
     if pixels is not None:
@@ -239,6 +237,8 @@ def _after_each_frame(seconds: float | None, status_line: StatusLine | None, sin
         """Say where the output is to be found: the first frame has opened it, and nobody is kept quiet any more."""
         nonlocal begun
         begun = True
+        if status_line:
+            status_line.clear()
         if address := getattr(sink, "address", None):
             typer.echo(f"output: {address}", err=True)
         if status_line and sys.stdin.isatty():
@@ -300,6 +300,7 @@ def _list(as_json: bool) -> None:
     from dataclasses import asdict
 
     from livematte.sources._cameras import listed
+    from livematte.sources.camera import GROUP
 
     cameras = listed()
     if as_json:
@@ -312,7 +313,8 @@ def _list(as_json: bool) -> None:
                 f"    {mode.pixels:<5} {mode.size!s:>9}  {f'{float(mode.fps):g} fps' if mode.fps else ''}".rstrip()
             )
     if not cameras:
-        typer.echo(NO_CAMERA, err=True)
+        where = "--input takes a file, a screen or a stream in place of one"
+        typer.echo(f"no camera is plugged in, or none may be seen by this user{GROUP}; {where}", err=True)
 
 
 def _report(

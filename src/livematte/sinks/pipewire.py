@@ -37,6 +37,9 @@ class PipeWire:
         source_info: of the source, for the rate.
         clock: monotonic nanoseconds.
 
+    Attributes:
+        trouble: what is wrong while PipeWire does not answer, in words.
+
     Raises:
         OptionError: a name that cannot be.
     """
@@ -63,6 +66,7 @@ class PipeWire:
         self._open = False
         self._counted_ns: int | None = None
         self._count: int | None = 0
+        self.trouble: str | None = None
 
     @property
     def dropped(self) -> int:
@@ -79,9 +83,9 @@ class PipeWire:
         if self._counted_ns is None or self._clock() - self._counted_ns >= COUNT_NS:
             self._counted_ns = self._clock()
             try:
-                self._count = _pipewire.readers("livematte.id", self._mark) or 0
-            except _pipewire.NoPipeWire:
-                self._count = None
+                self._count, self.trouble = _pipewire.readers("livematte.id", self._mark) or 0, None
+            except _pipewire.NoPipeWire as exc:
+                self._count, self.trouble = None, f"output: {exc}"
         return self._count
 
     def __enter__(self) -> PipeWire:
