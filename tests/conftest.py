@@ -186,5 +186,6 @@ def livematte(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, st
 
 @pytest.fixture(autouse=True)
 def _own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Weights that this machine's user has pulled must not decide a test."""
-    monkeypatch.setenv("LIVEMATTE_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
+    """Weights that this machine's user has pulled, presets and running streams must not decide a test."""
+    for place in ("cache", "config", "runtime"):
+        monkeypatch.setenv(f"LIVEMATTE_{place.upper()}", str(tmp_path_factory.getbasetemp() / place))

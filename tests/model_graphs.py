@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from livematte.models import modnet, rvm, u2net
-from livematte.models._class_names import ADE20K, MULTICLASS, VOC
+from livematte.models._class_names import ADE20K, MULTICLASS
 from livematte.models._network import SIGNED, Picture
 
 GAIN, MIDDLE = 60.0, 0.12
@@ -144,22 +144,13 @@ def recurrent(path: Path, channels: Sequence[int]) -> Path:
 
 STAND_INS: dict[str, Callable[[Path], Path]] = {
     "pphumanseg:v1": lambda path: classes(path, (192, 192), SIGNED, 2, 1, softmax=True),
-    "pphumanseg:v2": lambda path: classes(path, (192, 192), SIGNED, 2, 1, softmax=True),
     "pphumanseg:v2-portrait": lambda path: classes(path, (256, 144), SIGNED, 2, 1, softmax=True),
     "mediapipe:multiclass": lambda path: channels_last(path, 256, len(MULTICLASS), MULTICLASS.index("clothes")),
     "modnet:photographic": lambda path: alphas(path, ("batch_size", 3, "height", "width"), SIGNED, 1, modnet.INPUT),
-    "modnet:webcam": lambda path: alphas(path, ("batch_size", 3, "height", "width"), SIGNED, 1, modnet.INPUT),
     "u2net:small": lambda path: alphas(path, (1, 3, 320, 320), u2net.U2NET, 7),
-    "u2net:full": lambda path: alphas(path, (1, 3, 320, 320), u2net.U2NET, 7),
-    "u2net:human": lambda path: alphas(path, (1, 3, 320, 320), u2net.U2NET, 7),
-    "u2net:isnet": lambda path: alphas(path, (1, 3, 1024, 1024), u2net.ISNET, 6),
     "rvm:mobilenetv3": lambda path: recurrent(path, rvm.CHANNELS["mobilenetv3"]),
-    "rvm:resnet50": lambda path: recurrent(path, rvm.CHANNELS["resnet50"]),
-    "deeplabv3:voc-xception": lambda path: classes(
-        path, (512, 512), SIGNED, len(VOC), VOC.index("person"), softmax=False, stride=4
-    ),
     "deeplabv3:ade20k": lambda path: classes(
         path, (512, 512), SIGNED, len(ADE20K), ADE20K.index("person"), softmax=False, stride=4
     ),
 }
-"""Model -> what writes a graph in the place of its weights."""
+"""Model -> what writes a graph in the place of its weights: one for each kind of inputs and outputs."""

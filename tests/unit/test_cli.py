@@ -37,7 +37,7 @@ def test_version(livematte: Callable) -> None:
 
 
 def test_the_commands_of_the_design_are_there() -> None:
-    wanted = ["blur", "replace", "remove", "matte", "live", "serve", "models", "doctor", "bench", "tune"]
+    wanted = ["blur", "replace", "remove", "matte", "live", "ctl", "serve", "models", "doctor", "bench", "tune"]
     assert [name for name in _app.commands() if name in wanted] == wanted
 
 

@@ -15,7 +15,7 @@ from typing import Any
 import av
 import pytest
 
-from livematte import OpenError, OptionError, Size, _pipewire
+from livematte import Blur, OpenError, OptionError, Size, _pipewire
 from livematte._pipewire import Node
 from livematte.cli import live as live_command
 from livematte.cli._keys import keys
@@ -67,7 +67,7 @@ def test_switches_reach_the_effect(livematte: Run, monkeypatch: pytest.MonkeyPat
         "--framing",
     )
     assert code == 0
-    assert made[0] == ("blur:0.4", {"softness": 0.7, "who": "nearest", "zones": []})
+    assert made[0] == (Blur(0.4, softness=0.7, who="nearest"), {})
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,7 @@ U8 = npt.NDArray[np.uint8]
 Shared = Callable[[str], Path]
 
 ENGINES = ("onnxruntime", "litert")
-SPECS = [*packaged.SPECS.values(), *mediapipe.SPECS.values()]
+SPECS = [*packaged.SPECS.values(), *(spec for spec in mediapipe.SPECS.values() if not spec.classes)]
 LOCAL = {
     "mediapipe:landscape": "weights/mediapipe/selfie_segmentation_landscape.tflite",
     "mediapipe:general": "weights/mediapipe/selfie_segmentation.tflite",
@@ -77,7 +77,8 @@ def test_unknown_tag_is_answered_with_the_list() -> None:
 
 def test_addresses_are_official_and_encrypted() -> None:
     urls = [file.url for spec in mediapipe.SPECS.values() for file in spec.files]
-    assert all(url and url.startswith("https://storage.googleapis.com/mediapipe-assets/") for url in urls)
+    official = tuple(f"https://storage.googleapis.com/mediapipe-{bucket}/" for bucket in ("assets", "models"))
+    assert all(url and url.startswith(official) for url in urls)
 
 
 # weights

@@ -17,6 +17,7 @@ ORDER = (
     "remove",
     "matte",
     "live",
+    "ctl",
     "parts",
     "classes",
     "grey",

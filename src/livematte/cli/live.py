@@ -10,8 +10,9 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from fractions import Fraction
+from pathlib import Path
 from types import FrameType
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -22,7 +23,13 @@ from livematte._stages import Segmenter, Sink, Source, StreamInfo
 from livematte.cli._job import quiet
 from livematte.cli._options import LookOptions, expand
 
+if TYPE_CHECKING:
+    from livematte._preset_file import PresetFile
+    from livematte._presets import Preset
+
 EXAMPLE = "Example: livematte live --effect blur:0.6 --out virtual"
+
+DEFAULT_MODEL = "livematte:fast"
 
 REDRAW_NS = 200_000_000
 """Between two states of the line on the terminal."""
@@ -43,7 +50,9 @@ def command(
     input_: Annotated[
         str | None, typer.Option("--input", metavar="SPEC", help="In place of a camera: screen:, rtsp://..., a file.")
     ] = None,
-    effect: Annotated[str, typer.Option(metavar="SPEC", help="blur:0.6, image:beach.jpg, color:green, ...")] = "blur",
+    effect: Annotated[
+        str | None, typer.Option(metavar="SPEC", help="blur:0.6, image:beach.jpg, color:green, ...  [default: blur]")
+    ] = None,
     match: Annotated[
         float | None, typer.Option(metavar="0-1", help="How far the person takes on the new background's light.")
     ] = None,
@@ -55,7 +64,10 @@ def command(
     pixels: Annotated[
         str | None, typer.Option(metavar="FORMAT", help="mjpeg, yuyv or nv12; by default what suits size and rate.")
     ] = None,
-    model: Annotated[str, typer.Option(help="Network that finds people; `livematte models list`.")] = "livematte:fast",
+    model: Annotated[
+        str | None, typer.Option(help="Network that finds people; `livematte models list`.  [default: livematte:fast]")
+    ] = None,
+    preset: Annotated[str | None, typer.Option(metavar="NAME", help="Begin with this preset of yours.")] = None,
     engine: Annotated[str, typer.Option(help="What runs the network: auto, or an engine's name.")] = "auto",
     threads: Annotated[int | None, typer.Option(metavar="N", help="Threads of the engine.")] = None,
     governor: Annotated[
@@ -64,6 +76,10 @@ def command(
     wait: Annotated[bool, typer.Option("--wait", help="Wait for a camera that is not there yet.")] = False,
     metrics: Annotated[
         int | None, typer.Option(metavar="PORT", min=0, max=65535, help="Serve figures at /metrics, to this machine.")
+    ] = None,
+    control: Annotated[
+        str | None,
+        typer.Option(metavar="[HOST:]PORT", help="Serve a page to steer it; see `livematte ctl`, too."),
     ] = None,
     seconds: Annotated[float | None, typer.Option(metavar="N", min=0, help="End after so many seconds.")] = None,
     list_: Annotated[bool, typer.Option("--list", help="List the cameras and what they can do, and end.")] = False,
@@ -82,9 +98,9 @@ def command(
         return _list(json_)
     if camera is not None and input_ is not None:
         raise OptionError("give --camera or --input, not both")
-    from livematte._live import DEFAULT_FPS, Live, loading, make_effect
-    from livematte.sinks import open_sink, sink_name
-    from livematte.sinks._constant import ConstantRate
+    from livematte._live import Live, loading
+    from livematte._preset_file import PresetFile
+    from livematte.control._desk import Desk
     from livematte.sources import parse_fps
     from livematte.sources._cameras import spec_of
 
@@ -92,20 +108,21 @@ def command(
     if fps is not None:
         parse_fps(fps)
     spec = input_ or spec_of(camera)
-    opener, info = _source(spec, wanted, fps, pixels, wait)
+    opener, info = source_of(spec, wanted, fps, pixels, wait)
     stream = StreamInfo(wanted or info.size, info.fps, None, Fraction(1, 1_000_000))
-    sink = open_sink(out, source_info=stream, reconnect=True)
-    if sink_name(out)[0] in RECORDED:
-        sink = ConstantRate(sink, stream.fps or Fraction(DEFAULT_FPS).limit_denominator(1001))
+    sink = sink_of(out, stream)
     status_line = StatusLine() if sys.stderr.isatty() else None
+    presets = PresetFile()
+    settings = settings_of(presets, preset, {"effect": effect, "model": model, "match": match}, look)
+    desk = Desk(settings, presets)
     with ExitStack() as stack:
         live = Live(
             opener,
-            sink,
-            model=model,
+            sink if control is None else desk.watch(sink),
+            model=settings.model or DEFAULT_MODEL,
             load=loading(engine, threads) if debug else _quietly(loading(engine, threads)),
-            effect=make_effect(effect, **look.given(), **({} if match is None else {"match": match})),
-            framing=look.framing,
+            effect=desk.painter,
+            framing=bool(settings.framing),
             size=stream.size,
             fps=float(info.fps) if info.fps else fps,
             governor=governor,
@@ -113,6 +130,12 @@ def command(
             progress=_after_each_frame(seconds, status_line, sink),
         )
         stack.enter_context(_signals(live))
+        if control is not None:
+            from livematte.control import Control, parse_address
+
+            desk.attach(live)
+            served = stack.enter_context(Control(desk, *parse_address(control), remote=":" in control))
+            typer.echo(f"control: {served.running.page}", err=True)
         if metrics is not None:
             from livematte._metrics import MetricsServer
 
@@ -123,6 +146,27 @@ def command(
             stack.callback(status_line.clear)
         live.run()
     _report(live.status(), live.stats.as_dict(), spec, out, json_, getattr(sink, "notes", []))
+
+
+def settings_of(presets: PresetFile, name: str | None, said: dict[str, Any], look: LookOptions) -> Preset:
+    """What a stream begins with: a preset, and what was said beside it.
+
+    Args:
+        name: of the preset.
+        said: its keys from the command line; those that are None were not given.
+
+    Raises:
+        LivematteError: no such preset, effect or model, or a switch out of its range.
+    """
+    from livematte._presets import Preset, preset
+
+    begun = Preset(effect="blur", model=DEFAULT_MODEL)
+    if name is not None:
+        begun = presets.find(name).after(begun)
+    given = {key: value for key, value in (look.given() | said).items() if value not in (None, [])}
+    if look.framing:
+        given["framing"] = True
+    return preset(given, Path.cwd()).after(begun)
 
 
 def parse_size(text: str | None) -> Size | None:
@@ -139,7 +183,23 @@ def parse_size(text: str | None) -> Size | None:
     return Size(int(width), int(height))
 
 
-def _source(
+def sink_of(out: str, info: StreamInfo) -> Sink:
+    """The output, as a live stream needs it: pushes connect again, and what is played back later has a constant rate.
+
+    Raises:
+        LivematteError: there is no such output, or it cannot be had here.
+    """
+    from livematte._live import DEFAULT_FPS
+    from livematte.sinks import open_sink, sink_name
+    from livematte.sinks._constant import ConstantRate
+
+    sink = open_sink(out, source_info=info, reconnect=True)
+    if sink_name(out, info)[0] not in RECORDED:
+        return sink
+    return ConstantRate(sink, info.fps or Fraction(DEFAULT_FPS).limit_denominator(1001))
+
+
+def source_of(
     spec: str, size: Size | None, fps: float | None, pixels: str | None, wait: bool
 ) -> tuple[Callable[[], Source], StreamInfo]:
     """What opens the source, and what is known of it: a camera is asked for what is wanted, all else is

@@ -20,23 +20,41 @@ def read_image(path: str | Path) -> Frame:
     Raises:
         OpenError: missing, unreadable, or not an image.
     """
-    import av
-    from av.error import FFmpegError
-
     try:
         data = Path(path).read_bytes()
     except OSError as exc:
         raise OpenError(f"cannot read the image {path}: {reason(exc)}") from exc
+    return decode_image(data, str(path))
+
+
+def decode_image(data: bytes, what: str, max_pixels: int | None = None) -> Frame:
+    """A still image that is in memory, as `read_image` gives it.
+
+    Args:
+        data: bytes of a file of any format FFmpeg reads.
+        what: it is, for the message.
+        max_pixels: FFmpeg refuses a larger one before it takes memory for it.
+
+    Raises:
+        OpenError: not an image, or too large a one.
+    """
+    import av
+    from av.error import FFmpegError
+
+    options: Any = [{"max_pixels": str(max_pixels)}] if max_pixels else None
     try:
-        opened: Any = av.open(io.BytesIO(data))
+        opened: Any = av.open(io.BytesIO(data), stream_options=options)
         with opened as container:
+            for stream in container.streams.video if max_pixels else ():
+                stream.codec_context.options = {"max_pixels": str(max_pixels)}
             decoded = next(container.decode(video=0))
             if decoded.colorspace == SPC_UNSPECIFIED and container.format.name.startswith(("webp", "jpeg")):
                 decoded.colorspace = SPC_SMPTE170M  # both are BT.601 at any size (JFIF; RFC 9649)
             upright = exif_orientation(data) or orientation(decoded)
             frame = from_av(decoded)
     except (FFmpegError, StopIteration, IndexError) as exc:
-        raise OpenError(f"{path} is not an image FFmpeg can read: {reason(exc)}") from exc
+        most = f", of up to {max_pixels / 1e6:g} million pixels" if max_pixels else ""
+        raise OpenError(f"{what} is not an image FFmpeg can read{most}: {reason(exc)}") from exc
     if frame.format is not PixelFormat.RGB:
         frame = from_av(convert(to_av(frame), "gbrp", frame.matrix, frame.range))
     return turn(Frame(frame.planes, PixelFormat.RGB), upright)

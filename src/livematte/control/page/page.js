@@ -1,0 +1,203 @@
+/** The page: state in, commands out. */
+
+import { choose, fields } from "./fields.js";
+import { ask, follow, keep, Refusal } from "./link.js";
+
+const element = (id) => document.getElementById(id);
+const CAMERA = {
+  closed: "Camera closed",
+  opening: "Camera is being opened",
+  open: "Camera on",
+  lost: "Camera lost, tried again and again",
+  ended: "The input has ended",
+};
+
+let failure = null; // words of the last command that was refused; gone with the next that is not
+let pending = 0; // commands on their way: a state from before them would put fields back
+let newest = null;
+
+const settings = fields(change, send);
+const stream = follow({ status, preview, lost });
+
+/** Do a command and show what came of it. */
+async function command(method, path, body, headers) {
+  pending++;
+  try {
+    newest = await ask(method, path, body, headers);
+    failure = null;
+  } catch (refusal) {
+    if (!(refusal instanceof Refusal)) throw refusal;
+    if (refusal.status === 401 || refusal.status === 0) lost(refusal);
+    failure = refusal.message;
+  } finally {
+    pending--;
+  }
+  if (pending === 0 && newest) status(newest);
+}
+
+let asked = null; // settings that wait for those on their way, the newest of each
+let busy = false;
+
+/** Ask for settings; a slider that is drawn asks no faster than it is answered. */
+async function change(values) {
+  asked = { ...asked, ...values };
+  if ("effect" in values && !("strength" in values)) delete asked.strength;
+  if (busy) return;
+  busy = true;
+  while (asked) {
+    const now = asked;
+    asked = null;
+    await command("PATCH", "api/settings", now);
+  }
+  busy = false;
+}
+
+function send(file) {
+  return command("POST", "api/picture", file, { "X-Name": encodeURIComponent(file.name) });
+}
+
+/** A state of the stream. */
+function status(state) {
+  newest = state;
+  if (pending > 0) return;
+  const live = state.running ? state.live : null;
+  document.body.dataset.state = live ? (live.paused ? "paused" : live.camera) : "stopped";
+  element("camera").textContent = live ? (live.paused ? "Paused: the camera is closed" : CAMERA[live.camera]) : "Not running";
+  element("entry").hidden = true;
+  element("browser-way").hidden = !state.startable;
+  element("start").hidden = !state.startable || state.running;
+  element("stop").disabled = element("pause").disabled = !live;
+  element("pause").setAttribute("aria-pressed", String(Boolean(live?.paused)));
+  element("pause").textContent = live?.paused ? "Go on" : "Pause";
+  tell(failure ?? state.error);
+  figures(live);
+  settings.show({ ...state, live });
+  presets(state);
+  if (!live) blank("Not running");
+}
+
+function figures(live) {
+  const ms = (value) => (value == null ? "–" : `${value.toFixed(1)} ms`);
+  const shown = live
+    ? {
+        fps: `${live.fps.toFixed(1)} fps`,
+        p50: ms(live.latency.p50_ms),
+        p95: ms(live.latency.p95_ms),
+        p99: ms(live.latency.p99_ms),
+        size: live.size.join("×"),
+        covered: live.covered,
+        dropped: live.dropped,
+        rung: live.rung,
+      }
+    : {};
+  for (const cell of document.querySelectorAll("#figures dd")) cell.textContent = shown[cell.id] ?? "–";
+  const rungs = live?.rungs ?? [];
+  if (element("rungs").childElementCount === rungs.length) return;
+  element("rungs").replaceChildren(
+    ...rungs.map(({ at_s, rung, why }) => Object.assign(document.createElement("li"), { textContent: `${at_s.toFixed(1)} s: ${rung}; ${why}` })),
+  );
+}
+
+let listed = "";
+
+function presets(state) {
+  const names = JSON.stringify(state.presets);
+  if (names !== listed) {
+    listed = names;
+    element("preset").replaceChildren(new Option(state.presets.length ? "none chosen" : "none yet", ""), ...state.presets.map((name) => new Option(name, name)));
+  }
+  if (document.activeElement !== element("preset")) choose(element("preset"), state.preset);
+  element("delete").disabled = !state.presets.includes(element("preset-name").value.trim() || state.preset);
+  element("presets-error").textContent = state.presets_error ?? "";
+}
+
+let shown = null;
+
+/** The newest picture of the output. */
+function preview(blob) {
+  if (!watching()) return;
+  const before = shown;
+  shown = URL.createObjectURL(blob);
+  element("preview").src = shown;
+  element("no-preview").hidden = true;
+  if (before) URL.revokeObjectURL(before);
+}
+
+function blank(words) {
+  element("preview").removeAttribute("src");
+  if (shown) URL.revokeObjectURL(shown);
+  shown = null;
+  element("no-preview").textContent = words;
+  element("no-preview").hidden = false;
+}
+
+function tell(words) {
+  const line = words ? `${words[0].toUpperCase()}${words.slice(1)}` : "";
+  if (element("error").textContent !== line) element("error").textContent = line; // read aloud once
+  element("error").hidden = !words;
+}
+
+/** The stream does not answer, or not to us. */
+function lost(refusal) {
+  const locked = refusal.status === 401;
+  document.body.dataset.state = locked ? "locked" : "lost";
+  element("camera").textContent = locked ? "Locked" : "No stream";
+  element("entry").hidden = !locked;
+  element("stop").disabled = element("pause").disabled = true;
+  blank("Nothing goes out");
+  tell(refusal.message);
+}
+
+const watching = () => element("watch").getAttribute("aria-pressed") === "true";
+const watch = () => stream.watch(watching() && !document.hidden);
+
+element("watch").addEventListener("click", () => {
+  element("watch").setAttribute("aria-pressed", String(!watching()));
+  if (!watching()) blank("The preview is off");
+  watch();
+});
+document.addEventListener("visibilitychange", watch);
+
+const pause = () => command("POST", newest?.live?.paused ? "api/resume" : "api/pause");
+element("pause").addEventListener("click", pause);
+element("start").addEventListener("click", () => command("POST", "api/start"));
+element("stop").addEventListener("click", () => command("POST", "api/stop"));
+element("preset").addEventListener("change", () => element("preset").value && command("POST", `api/presets/${encodeURIComponent(element("preset").value)}`));
+element("preset-name").addEventListener("input", () => newest && presets(newest));
+element("preset-name").addEventListener("keydown", (event) => event.key === "Enter" && (event.preventDefault(), element("save").click()));
+element("save").addEventListener("click", () => {
+  const name = element("preset-name").value.trim() || newest?.preset;
+  if (!name) return element("preset-name").focus();
+  element("preset-name").value = "";
+  return command("PUT", `api/presets/${encodeURIComponent(name)}`);
+});
+element("delete").addEventListener("click", () => {
+  const name = element("preset-name").value.trim() || newest?.preset;
+  element("preset-name").value = "";
+  return command("DELETE", `api/presets/${encodeURIComponent(name)}`);
+});
+element("entry").addEventListener("submit", (event) => {
+  event.preventDefault();
+  keep(element("token").value.trim());
+  element("token").value = "";
+  begin();
+  stream.again();
+});
+document.addEventListener("keydown", (event) => {
+  const typing = event.target.closest?.("input[type=text], input[type=password], select");
+  if (event.key === "p" && !typing && !event.ctrlKey && !event.metaKey && !event.altKey && !element("pause").disabled) pause();
+});
+
+/** What does not change while the stream runs. */
+async function begin() {
+  try {
+    const models = await ask("GET", "api/models");
+    element("model").replaceChildren(...models.map(({ name, summary }) => Object.assign(new Option(name, name), { title: `${summary[0].toUpperCase()}${summary.slice(1)}.` })));
+    if (newest) status(newest);
+  } catch {
+    // link.js tells why
+  }
+}
+
+begin();
+watch();
