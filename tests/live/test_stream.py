@@ -273,7 +273,7 @@ class TestReconnection:
             with Stream(url, bitrate="100M", reconnect=True, clock=lambda: now[0]) as sink:
 
                 def push():
-                    now[0] += 60_000_000_000 if sink.dropped > 20 and sink.state == "open" else 33_000_000
+                    now[0] += 60_000_000_000 if sink.dropped > 5 and sink.state == "open" else 33_000_000
                     sink.write(picture)
                     return sink.reconnections
 
