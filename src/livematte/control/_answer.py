@@ -227,7 +227,7 @@ def refusal(exc: Exception) -> Refused:
 SOCKET = "api/socket"
 """Path that becomes a WebSocket."""
 
-FILES = ("", "page.css", "page.js", "fields.js", "link.js", "icon.svg")
+FILES = ("", "page.css", "page.js", "fields.js", "link.js", "zones.js", "icon.svg")
 """Of the page; they hold nothing that anybody must not see."""
 
 

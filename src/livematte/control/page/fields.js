@@ -19,7 +19,6 @@ export function fields(change, send) {
   element("color").addEventListener("input", () => change({ effect: `color:${element("color").value}` }));
   element("nearest").addEventListener("change", () => change({ who: element("nearest").checked ? "nearest" : "everyone" }));
   element("model").addEventListener("change", () => change({ model: element("model").value }));
-  element("clear-zones").addEventListener("click", () => change({ zones: [] }));
   element("choose").addEventListener("click", () => element("file").click());
   element("file").addEventListener("change", () => {
     const [file] = element("file").files;
@@ -43,7 +42,7 @@ export function fields(change, send) {
   function paint() {
     const chosen = form.elements.effect.value;
     for (const part of form.querySelectorAll("[data-for]")) part.hidden = !part.dataset.for.split(" ").includes(chosen);
-    for (const output of form.querySelectorAll("output")) output.value = `${Math.round(element(output.htmlFor.value).valueAsNumber * 100)} %`;
+    for (const output of form.querySelectorAll("output[for]")) output.value = `${Math.round(element(output.htmlFor.value).valueAsNumber * 100)} %`;
   }
 
   /** A field that somebody is using is left alone. */
@@ -64,8 +63,6 @@ export function fields(change, send) {
     for (const id of RANGES) if (free(element(id))) element(id).value = settings[id];
     for (const id of SWITCHES) element(id).checked = settings[id];
     element("nearest").checked = settings.who === "nearest";
-    element("zones-row").hidden = settings.zones.length === 0;
-    element("zones").textContent = `Only inside ${settings.zones.length === 1 ? "a zone" : `${settings.zones.length} zones`}`;
     if (free(element("model"))) choose(element("model"), live && !live.loading ? live.model : settings.model);
     element("loading").textContent = live?.loading ? `Loading ${settings.model}; until then ${live.model} goes on.` : (element("model").selectedOptions[0]?.title ?? "");
     paint();
