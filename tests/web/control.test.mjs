@@ -310,12 +310,23 @@ for (const name of NAMES) {
     });
 
     test("fits a phone, in the dark, too", async () => {
-      await page.setViewport({ width: 360, height: 740 });
-      if (name === "chromium") await page.emulateMediaFeatures([{ name: "prefers-color-scheme", value: "dark" }]);
-      await open();
-      const wide = await page.evaluate(() => [...document.querySelectorAll("body *")].filter((element) => element.getBoundingClientRect().right > innerWidth + 1).map(({ id, tagName }) => `${tagName}#${id}`));
-      assert.deepEqual(wide, []);
-      await shoot("360");
+      const [light, dark] = [page, await launch(name, { dark: true })];
+      try {
+        page = await dark.newPage();
+        await page.setViewport({ width: 360, height: 740 });
+        await open();
+        assert.equal(await page.evaluate(() => matchMedia("(prefers-color-scheme: dark)").matches), true);
+        await page.evaluate(() => {
+          for (const part of document.querySelectorAll("#zone-tools, #marks-hint")) part.hidden = false;
+          for (const details of document.querySelectorAll("details")) details.open = true;
+        });
+        const wide = await page.evaluate(() => [...document.querySelectorAll("body *")].filter((element) => element.getBoundingClientRect().right > innerWidth + 1).map(({ id, tagName }) => `${tagName}#${id}`));
+        assert.deepEqual(wide, []);
+        await shoot("360-dark");
+      } finally {
+        page = light;
+        await dark.close();
+      }
     });
   });
 }

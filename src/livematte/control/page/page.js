@@ -108,10 +108,9 @@ function figures(live) {
 
 /** A zone is drawn on what goes out: this page never has the camera's own picture. */
 function drawZone() {
-  const picture = element("preview");
-  if (!picture.naturalWidth) return notice("There is no picture to draw on: start the stream, with the preview on.");
+  if (!size) return notice("There is no picture to draw on: start the stream, with the preview on.");
   if (newest?.settings.framing) return notice("Zones lie in the whole picture: take “Keep the people in the middle” off to draw one.");
-  zones.begin(sizeOf(picture));
+  zones.begin(size);
 }
 
 function drawing(on) {
@@ -126,14 +125,11 @@ function marks() {
   const { zones: drawn = [], framing } = newest?.settings ?? {};
   element("zone-count").value = drawn.length ? `${drawn.length} drawn` : "";
   element("zone-clear").disabled = !drawn.length;
-  const picture = element("preview");
-  const seen = drawn.length > 0 && !framing && !zones.active && picture.naturalWidth > 0;
+  const seen = drawn.length > 0 && !framing && !zones.active && size !== null;
   element("zone-marks").toggleAttribute("hidden", !seen);
   element("marks-hint").hidden = !seen;
-  if (seen) mark(element("zone-marks"), drawn, sizeOf(picture));
+  if (seen) mark(element("zone-marks"), drawn, size);
 }
-
-const sizeOf = ({ naturalWidth, naturalHeight }) => ({ width: naturalWidth, height: naturalHeight });
 
 function notice(words) {
   element("notice").textContent = words;
@@ -160,6 +156,13 @@ function presets(state) {
 // ---- the preview
 
 let shown = null;
+let size = null; // of the picture that is seen; the element itself knows none while it takes the next one in
+
+element("preview").addEventListener("load", ({ target: { naturalWidth: width, naturalHeight: height } }) => {
+  const first = !size;
+  size = shown && { width, height };
+  if (first) marks();
+});
 
 /** The newest picture of the output. */
 function preview(blob) {
@@ -175,7 +178,8 @@ function blank(words) {
   zones.cancel();
   element("preview").removeAttribute("src");
   if (shown) URL.revokeObjectURL(shown);
-  shown = null;
+  shown = size = null;
+  marks();
   element("no-preview").textContent = words;
   element("no-preview").hidden = false;
 }
