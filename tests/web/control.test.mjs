@@ -140,6 +140,21 @@ for (const name of NAMES) {
       await shoot("blur");
     });
 
+    test("arrow keys do not show the room in passing: it has a button of its own", async () => {
+      await open();
+      const effect = () => page.evaluate(async (token) => (await (await fetch("api/status", { headers: { Authorization: `Bearer ${token}` } })).json()).settings.effect, stream.token);
+      await page.focus("input[name=effect]:checked");
+      while (!(await page.evaluate(() => document.querySelector("input[value=off]").checked))) await page.keyboard.press("ArrowDown");
+      await until(() => !document.getElementById("uncover").hidden && /Nothing has changed yet/.test(document.getElementById("uncovered").textContent));
+      assert.notEqual(await effect(), "off");
+      await tabTo("uncover");
+      await page.keyboard.press("Enter");
+      await until(() => document.getElementById("uncover").hidden && /Others see the room/.test(document.getElementById("uncovered").textContent));
+      assert.equal(await effect(), "off");
+      await page.evaluate(() => document.querySelector("input[value=blur]").click());
+      await until(() => document.getElementById("uncovered").closest("div").hidden);
+    });
+
     test("a picture of one's own, and one that is none", async () => {
       await open();
       const red = await page.evaluate(async () => {

@@ -19,6 +19,10 @@ export function fields(change, send) {
   element("color").addEventListener("input", () => change({ effect: `color:${element("color").value}` }));
   element("nearest").addEventListener("change", () => change({ who: element("nearest").checked ? "nearest" : "everyone" }));
   element("model").addEventListener("change", () => change({ model: element("model").value }));
+  element("uncover").addEventListener("click", () => {
+    form.querySelector("input[value=off]").focus(); // the button goes
+    change({ effect: "off" });
+  });
   element("choose").addEventListener("click", () => element("file").click());
   element("file").addEventListener("change", () => {
     const [file] = element("file").files;
@@ -33,8 +37,8 @@ export function fields(change, send) {
       paint();
       if (radio.value === "blur") change({ effect: "blur", strength: element("strength").valueAsNumber });
       else if (radio.value === "color") change({ effect: `color:${element("color").value}` });
-      else if (radio.value === "off" || (radio.value === "image" && hasPicture)) change({ effect: radio.value });
-      // a picture that is still to be chosen changes the effect when it is sent
+      else if (radio.value === "image" && hasPicture) change({ effect: "image" });
+      // a picture that is still to be chosen changes the effect when it is sent, and arrow keys pass over "off": that has a button
     });
   }
 
@@ -53,8 +57,11 @@ export function fields(change, send) {
     const known = EFFECTS.includes(kind) && !(kind === "image" && argument);
     element("other-label").hidden = known;
     element("other").textContent = known ? "" : settings.effect;
-    const choosing = form.elements.effect.value === "image" && !picture && settings.effect === before;
+    const chosen = form.elements.effect.value;
+    const choosing = settings.effect === before && ((chosen === "image" && !picture) || chosen === "off");
     if (!choosing) form.elements.effect.value = known ? kind : "other";
+    element("uncover").hidden = kind === "off";
+    element("uncovered").textContent = kind === "off" ? "Others see the room as it is." : "Nothing has changed yet: others would see the room as it is.";
     hasPicture = Boolean(picture);
     before = settings.effect;
     element("picture").textContent = picture ?? "PNG, JPEG or WebP, up to 20 MB";
