@@ -45,6 +45,12 @@ def packaged(package: str, relpath: str) -> Path:
     return path
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """What this machine's user has tuned, fetched or tried is none of the tests' business."""
+    os.environ["LIVEMATTE_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+
+
 @pytest.fixture(scope="session")
 def shared() -> Callable[[str], Path]:
     """`shared("media/sign-again.mkv")`: a shared file, or a skip that says which is missing."""

@@ -129,6 +129,7 @@ def test_good_files_pass() -> None:
 
 
 def test_a_crash_is_told_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LIVEMATTE_CACHE", str(tmp_path / "cache"))  # others have tried this graph already
     monkeypatch.setattr(_trial, "__name__", "livematte_crash")
     (tmp_path / "livematte_crash.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGSEGV)\n")
     monkeypatch.syspath_prepend(tmp_path)
@@ -137,6 +138,7 @@ def test_a_crash_is_told_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_what_never_ends_is_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LIVEMATTE_CACHE", str(tmp_path / "cache"))  # others have tried this graph already
     monkeypatch.setattr(_trial, "__name__", "livematte_endless")
     monkeypatch.setattr(_trial, "SECONDS", 0.3)
     (tmp_path / "livematte_endless.py").write_text("import time\ntime.sleep(1000)\n")
