@@ -156,18 +156,22 @@ function presets(state) {
 // ---- the preview
 
 let shown = null;
+let loading = false; // a slow browser would never finish a picture if each gave way to the next
 let size = null; // of the picture that is seen; the element itself knows none while it takes the next one in
 
 element("preview").addEventListener("load", ({ target: { naturalWidth: width, naturalHeight: height } }) => {
   const first = !size;
   size = shown && { width, height };
+  loading = false;
   if (first) marks();
 });
+element("preview").addEventListener("error", () => (loading = false));
 
 /** The newest picture of the output. */
 function preview(blob) {
-  if (!watching()) return;
+  if (!watching() || loading) return;
   const before = shown;
+  loading = true;
   shown = URL.createObjectURL(blob);
   element("preview").src = shown;
   element("no-preview").hidden = true;
@@ -179,6 +183,7 @@ function blank(words) {
   element("preview").removeAttribute("src");
   if (shown) URL.revokeObjectURL(shown);
   shown = size = null;
+  loading = false;
   marks();
   element("no-preview").textContent = words;
   element("no-preview").hidden = false;
