@@ -31,14 +31,15 @@ export function fields(change, send) {
   });
 
   let hasPicture = false;
-  let before = null; // effect of the last state
+  let asking = null; // effect that is chosen here, and waits: for a picture, or for the button that shows the room
+  let before = null; // preset of the last state
   for (const radio of form.elements.effect) {
     radio.addEventListener("change", () => {
       paint();
+      asking = radio.value === "off" || (radio.value === "image" && !hasPicture) ? radio.value : null; // arrow keys pass over "off"
       if (radio.value === "blur") change({ effect: "blur", strength: element("strength").valueAsNumber });
       else if (radio.value === "color") change({ effect: `color:${element("color").value}` });
       else if (radio.value === "image" && hasPicture) change({ effect: "image" });
-      // a picture that is still to be chosen changes the effect when it is sent, and arrow keys pass over "off": that has a button
     });
   }
 
@@ -52,18 +53,17 @@ export function fields(change, send) {
   /** A field that somebody is using is left alone. */
   const free = (field) => document.activeElement !== field;
 
-  function show({ settings, picture, live }) {
+  function show({ settings, picture, live, preset }) {
     const [kind, argument] = split(settings.effect);
     const known = EFFECTS.includes(kind) && !(kind === "image" && argument);
     element("other-label").hidden = known;
     element("other").textContent = known ? "" : settings.effect;
-    const chosen = form.elements.effect.value;
-    const choosing = settings.effect === before && ((chosen === "image" && !picture) || chosen === "off");
-    if (!choosing) form.elements.effect.value = known ? kind : "other";
+    if (kind === asking || (preset && preset !== before)) asking = null;
+    if (!asking) form.elements.effect.value = known ? kind : "other";
+    before = preset;
     element("uncover").hidden = kind === "off";
     element("uncovered").textContent = kind === "off" ? "Others see the room as it is." : "Nothing has changed yet: others would see the room as it is.";
     hasPicture = Boolean(picture);
-    before = settings.effect;
     element("picture").textContent = picture ?? "PNG, JPEG or WebP, up to 20 MB";
     if (kind === "blur" && free(element("strength"))) element("strength").value = argument ?? 0.6;
     if (kind === "color" && free(element("color")) && /^#[0-9a-f]{6}$/i.test(argument ?? "")) element("color").value = argument;
