@@ -259,6 +259,16 @@ def test_serve_live_is_for_this_machine(livematte: Run) -> None:
     assert "--live is for this machine alone" in said
 
 
+def test_starting_again_does_not_write_over_the_recording(folder: Path) -> None:
+    from livematte.cli import serve
+
+    (folder / "rec.mp4").write_bytes(b"of the time before")
+    with pytest.raises(OptionError, match="exists; move it away"):
+        serve._started(
+            Desk(Preset(effect="blur", model="livematte:fast")), "synthetic:64x36*3", str(folder / "rec.mp4")
+        )
+
+
 def test_one_server_for_both_ways(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import http.client
 

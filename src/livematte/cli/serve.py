@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -83,6 +84,8 @@ def _started(desk: Desk, source: str, out: str) -> Live:
     from livematte.cli.live import DEFAULT_MODEL, source_of
     from livematte.sinks import open_sink
 
+    if Path(out.removeprefix("file:")).is_file():  # of the time before, say
+        raise OptionError(f"{out} exists; move it away, or start livematte serve with another --out")
     opener, info = source_of(source, None, None, None, wait=False)
     sink = open_sink(out, source_info=StreamInfo(info.size, info.fps, None, Fraction(1, 1_000_000)))
     return Live(
