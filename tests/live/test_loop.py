@@ -410,3 +410,11 @@ class TestEnds:
         )
         live.run()
         assert [t.name for t in threading.enumerate() if t.name.startswith("livematte")] == []
+
+    def test_once(self) -> None:
+        out = parts.Output(lambda count: parts.end(live) if count == 3 else None)
+        live = Live(lambda: parts.Room(out), out, model=parts.Figure(), effect=GREEN)
+        live.run()
+        with pytest.raises(OptionError, match="a stream runs once"):
+            live.run()
+        assert len(out.frames) == 3
