@@ -177,7 +177,7 @@ class TestBroken:
 
 
 class TestReconnection:
-    @pytest.mark.parametrize("scheme", ["rtmp", "rtsp", "tcp", "srt"])
+    @pytest.mark.parametrize("scheme", ["rtmp", "rtsp", "srt"])
     def test_a_listener_that_is_killed_and_started_again(self, scheme, receiver, wait_until):
         url, path, first = receiver(scheme, wait_until, unending=True)
         frames = itertools.cycle([Synthetic(SIZE).frame(index) for index in range(8)])
