@@ -17,7 +17,7 @@ import numpy as np
 
 from livematte._errors import InferenceError, LoadError, MissingExtra, OptionError
 from livematte._frame import F32, Size
-from livematte.engines import DEFAULT_THREADS, Tensor, check_finite, check_inputs, fixed_shape
+from livematte.engines import DEFAULT_THREADS, Tensor, _quiet, check_finite, check_inputs, fixed_shape
 from livematte.engines._converted import CONVERTS, onnx_of
 from livematte.engines._file import read
 
@@ -117,9 +117,7 @@ class OpenVino:
 
 
 def _core() -> Any:
-    import openvino
-
-    return openvino.Core()
+    return _quiet.openvino().Core()
 
 
 def _settings(threads: int, precision: str) -> dict[str, Any]:
