@@ -80,11 +80,10 @@ def _started(desk: Desk, source: str, out: str) -> Live:
 
     from livematte._live import Live
     from livematte._stages import StreamInfo
-    from livematte.cli.live import DEFAULT_MODEL, source_of
-    from livematte.sinks import open_sink
+    from livematte.cli.live import DEFAULT_MODEL, sink_of, source_of
 
     opener, info = source_of(source, None, None, None, wait=False)
-    sink = open_sink(out, source_info=StreamInfo(info.size, info.fps, None, Fraction(1, 1_000_000)))
+    sink = sink_of(out, StreamInfo(info.size, info.fps, None, Fraction(1, 1_000_000)))
     return Live(
         opener,
         desk.watch(sink),
