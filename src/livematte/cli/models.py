@@ -70,7 +70,7 @@ def info(name: Name, json_: Json = False, debug: Debug = False) -> None:
         return
     for key, value in known.items():
         if key != "files":
-            shown = ", ".join(value) if isinstance(value, list) else "-" if value is None else value
+            shown = (", ".join(value) or "-") if isinstance(value, list) else "-" if value is None else value
             typer.echo(f"{key:<13} {shown}")
     for file in known["files"]:
         size = "size not published" if file["size_bytes"] is None else f"{file['size_bytes']} bytes"
