@@ -108,7 +108,6 @@ for (const name of NAMES) {
     });
 
     test("fits a phone", async () => {
-      if (name === "firefox") return; // its driver here cannot resize a page
       await page.setViewport({ width: 360, height: 740 });
       const wide = await page.evaluate(() => [...document.querySelectorAll("body *")].filter((element) => element.getBoundingClientRect().right > innerWidth + 1).map(({ id, tagName }) => `${tagName}#${id}`));
       assert.deepEqual(wide, []);

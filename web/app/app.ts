@@ -1,5 +1,6 @@
 /** The web app: a camera or a file, another background, on the person's own machine. It is an example of the SDK, too. */
 
+import { ZoneEditor } from "../../src/livematte/control/page/zones.js";
 import { type Background, createBackground, type Effect, type ModelName, type RendererName } from "../src/index.js";
 import { Body } from "./body.js";
 import { Compare } from "./compare.js";
@@ -11,7 +12,6 @@ import { EmptyRoom } from "./room.js";
 import { Shelf } from "./shelf.js";
 import { cameras, openCamera, openFile, type Source } from "./source.js";
 import { CAMERA_GONE, Told, wordsFor } from "./words.js";
-import { ZoneEditor } from "./zones.js";
 
 const STATS_EVERY_MS = 500;
 /** Name, what it is called here, and the file by which it is seen whether it is there. */

@@ -21,13 +21,17 @@ export interface Preset {
 export type Presets = Map<string, Preset>;
 
 /** As src/livematte/_preset_file.py has them. */
-const [MOST_CHARACTERS, MOST_PRESETS, LONGEST_NAME] = [256 * 1024, 200, 64];
+const [MOST_BYTES, MOST_PRESETS, LONGEST_NAME] = [256 * 1024, 200, 64];
 /** As src/livematte/effects/_zones.py has them. */
 const [FEWEST_POINTS, MOST_POINTS, MOST_ZONES] = [3, 64, 16];
 
+/** What Python's `str.isprintable` takes: no control character, and no white space but the plain one. */
+const PRINTABLE = /^(?:[^\p{C}\p{Z}]| )*$/u;
+
 const part = (value: unknown): boolean => typeof value === "number" && value >= 0 && value <= 1;
 const truth = (value: unknown): boolean => typeof value === "boolean";
-const text = (value: unknown): boolean => typeof value === "string" && value.length <= 1024;
+const text = (value: unknown): boolean => typeof value === "string" && value.length <= 1024 && PRINTABLE.test(value);
+const isName = (name: string): boolean => name !== "" && [...name].length <= LONGEST_NAME && PRINTABLE.test(name) && name === name.trim();
 const polygon = (zone: unknown): boolean => Array.isArray(zone) && zone.length >= FEWEST_POINTS && zone.length <= MOST_POINTS && zone.every((point) => Array.isArray(point) && point.length === 2 && point.every(part));
 
 /** What a key must be, and in words. */
@@ -49,7 +53,7 @@ const KEYS: Record<keyof Preset, [(value: unknown) => boolean, string]> = {
  * @throws Told: no TOML, or none with presets.
  */
 export function readPresets(source: string): { presets: Presets; notes: string[] } {
-  if (source.length > MOST_CHARACTERS) throw new Told(`This file is too long for presets: ${Math.round(source.length / 1000)} kB, at most ${MOST_CHARACTERS / 1024} are read.`);
+  if (source.length > MOST_BYTES) throw new Told(`This file is too long for presets: ${Math.round(source.length / 1000)} kB, at most ${MOST_BYTES / 1024} are read.`);
   let file: Record<string, unknown>;
   try {
     file = parse(source);
@@ -63,20 +67,25 @@ export function readPresets(source: string): { presets: Presets; notes: string[]
   for (const [name, table] of Object.entries(tables)) {
     if (presets.size >= MOST_PRESETS) notes.push(`Only the first ${MOST_PRESETS} presets were read.`);
     if (presets.size >= MOST_PRESETS) break;
-    if (!isTable(table) || name.length > LONGEST_NAME) notes.push(`${name.slice(0, LONGEST_NAME)} is no preset and was left out.`);
+    if (!isTable(table) || !isName(name)) notes.push(`${name.slice(0, LONGEST_NAME)} is no preset and was left out.`);
     else presets.set(name, checked(name, table, notes));
   }
   return { presets, notes };
 }
 
-/** The file that holds them. */
+/**
+ * The file that holds them.
+ * @throws Told: there are more of them than a file may have.
+ */
 export function writePresets(presets: Presets): string {
-  return `${stringify({ presets: Object.fromEntries(presets) })}\n`;
+  const written = `${stringify({ presets: Object.fromEntries(presets) })}\n`;
+  if (presets.size > MOST_PRESETS || new TextEncoder().encode(written).length > MOST_BYTES) throw new Told(`There may be ${MOST_PRESETS} presets and ${MOST_BYTES / 1024} kB of them: remove one first.`);
+  return written;
 }
 
 export function checkName(name: string): string {
   const trimmed = name.trim();
-  if (!trimmed || trimmed.length > LONGEST_NAME) throw new Told(`Give the preset a name of at most ${LONGEST_NAME} characters.`);
+  if (!isName(trimmed)) throw new Told(`Give the preset a name of at most ${LONGEST_NAME} plain characters.`);
   return trimmed;
 }
 

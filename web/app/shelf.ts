@@ -35,21 +35,18 @@ export class Shelf {
   save(): void {
     this.trying(() => {
       const name = checkName(this.name.value);
-      this.presets.set(name, this.now());
-      this.keep(name);
-      this.told(`Saved as ${name}.`);
+      this.keep(new Map([...this.presets, [name, this.now()]]), name, `Saved as ${name}.`);
     });
   }
 
   remove(): void {
-    if (!this.presets.delete(this.list.value)) return this.told("Choose the preset that is to go.");
-    this.keep("");
-    this.told("Removed.");
+    if (!this.presets.has(this.list.value)) return this.told("Choose the preset that is to go.");
+    this.trying(() => this.keep(new Map([...this.presets].filter(([name]) => name !== this.list.value)), "", "Removed."));
   }
 
   export(): void {
     if (!this.presets.size) return this.told("There is no preset yet. Save one first.");
-    download(new File([writePresets(this.presets)], "presets.toml", { type: "application/toml" }));
+    this.trying(() => download(new File([writePresets(this.presets)], "presets.toml", { type: "application/toml" })));
   }
 
   /** Take the presets of a file; those of the same name give way. */
@@ -57,9 +54,7 @@ export class Shelf {
     const source = await file.text();
     this.trying(() => {
       const { presets, notes } = readPresets(source);
-      for (const [name, preset] of presets) this.presets.set(name, preset);
-      this.keep("");
-      this.told([`${presets.size} presets came in.`, ...notes].join(" "));
+      this.keep(new Map([...this.presets, ...presets]), "", [`${presets.size} presets came in.`, ...notes].join(" "));
     });
   }
 
@@ -70,10 +65,14 @@ export class Shelf {
     this.told((await this.apply(preset)).join(" "));
   }
 
-  private keep(chosen: string): void {
+  /** Have these presets from now on, in this browser, too, and tell so. */
+  private keep(presets: Presets, chosen: string, words: string): void {
+    const written = writePresets(presets);
+    this.presets = presets;
     this.fill(chosen);
+    this.told(words);
     try {
-      localStorage.setItem(PLACE, writePresets(this.presets));
+      localStorage.setItem(PLACE, written);
     } catch {
       this.told("This browser keeps nothing for this page. Export the presets to have them next time.");
     }

@@ -22,6 +22,7 @@ from livematte._frame import Size
 from livematte._stages import Segmenter, Sink, Source, StreamInfo
 from livematte.cli._job import check_output, quiet
 from livematte.cli._options import LookOptions, expand
+from livematte.cli.replace import check_match
 
 if TYPE_CHECKING:
     from livematte._preset_file import PresetFile
@@ -54,7 +55,8 @@ def command(
         str | None, typer.Option(metavar="SPEC", help="blur:0.6, image:beach.jpg, color:green, ...  [default: blur]")
     ] = None,
     match: Annotated[
-        float | None, typer.Option(metavar="0-1", help="How far the person takes on the new background's light.")
+        float | None,
+        typer.Option(metavar="0-1", help="How far the person takes on the light of a picture, film or colour."),
     ] = None,
     out: Annotated[
         str, typer.Option("--out", "-o", metavar="OUT", help="virtual, preview, a file, rtmp://..., null:, ...")
@@ -79,7 +81,7 @@ def command(
     ] = None,
     control: Annotated[
         str | None,
-        typer.Option(metavar="[HOST:]PORT", help="Serve a page to steer it; see `livematte ctl`, too."),
+        typer.Option(metavar="[HOST:]PORT", help="Serve a page to steer it, at this port; 0 takes a free one."),
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", "-y", help="Replace an output that exists.")] = False,
     seconds: Annotated[float | None, typer.Option(metavar="N", min=0, help="End after so many seconds.")] = None,
@@ -117,6 +119,8 @@ def command(
     presets = PresetFile()
     settings = settings_of(presets, preset, {"effect": effect, "model": model, "match": match}, look)
     desk = Desk(settings, presets)
+    if match:
+        check_match(settings.effect or "blur", desk.painter)
     with ExitStack() as stack:
         live = Live(
             opener,
