@@ -210,7 +210,7 @@ class Live:
             "rung": parts.governor.rung.name,
             "rungs": parts.governor.as_list(self._started_ns / 1e6),
             "seconds": round(self.seconds, 1),
-            "output": getattr(self._sink, "state", None),
+            "connection": getattr(self._sink, "state", None),
             "output_dropped": getattr(self._sink, "dropped", 0),
             "error": "; ".join(filter(None, errors)) or None,
         }

@@ -338,10 +338,10 @@ class TestOneShape:
 class TestStatus:
     def test_what_the_output_tells_stands_in_it(self) -> None:
         live, out, _, _ = timed()
-        assert (live.status()["output"], live.status()["output_dropped"]) == (None, 0)
+        assert (live.status()["connection"], live.status()["output_dropped"]) == (None, 0)
         out.state, out.dropped, out.trouble = "reconnecting", 7, "output: reconnecting to srt://host: it is gone"
         status = live.status()
-        assert (status["output"], status["output_dropped"], status["error"]) == (out.state, 7, out.trouble)
+        assert (status["connection"], status["output_dropped"], status["error"]) == (out.state, 7, out.trouble)
         live._error = "the film is gone"
         assert live.status()["error"] == f"the film is gone; {out.trouble}"
 
