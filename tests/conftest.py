@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from livematte.training.nets import Network
     from livematte.training.train import Job
 
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # tests that use ONNX Runtime themselves report to nobody, either
+
 U8 = npt.NDArray[np.uint8]
 
 ROOT = Path(__file__).parents[1]

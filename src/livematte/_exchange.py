@@ -105,6 +105,7 @@ class Exchange:
     def set_effect(self, effect: Effect) -> None:
         """Another background."""
         self._effect = effect
+        self.forget()  # a matte at hand may hold who does not stay any more: outside a zone, or far away
         self._rebuild()
 
     def set_framing(self, on: bool) -> None:
@@ -123,7 +124,7 @@ class Exchange:
         self.governor.set_fps(fps)
 
     def forget(self) -> None:
-        """The frames before are no longer of this stream."""
+        """The next frame gets a matte of its own."""
         self._held.matte = None
 
     def exchange(self) -> bool:

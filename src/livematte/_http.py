@@ -68,9 +68,10 @@ class Bounded(ThreadingHTTPServer):
 
     @property
     def address(self) -> str:
-        """Where a browser finds it."""
+        """Where a browser of this machine finds it: by number. `localhost` may mean ::1 first, where another user's
+        program can listen on the same port, and would be given what is meant for this one."""
         host, port = self.server_address[:2]
-        name = {"127.0.0.1": "localhost", "::1": "localhost", "0.0.0.0": "localhost"}.get(str(host), str(host))
+        name = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(str(host), str(host))
         return f"http://{f'[{name}]' if ':' in name else name}:{port}/"
 
     def process_request(self, request: Any, client_address: Any) -> None:

@@ -121,7 +121,7 @@ class Live:
         self._latency, self._rate = Latency(), Rate()
         self._lock = threading.RLock()  # a signal may steer while the loop takes what was asked for
         self._pending: dict[str, Any] = {}
-        self._paused = self._stopped = False
+        self._ran = self._paused = self._stopped = False
         self._state, self._opening = StreamState(), 0
         self._started_ns = self._next_ns = self._asked_ns = clock()
         self._seen_ns, self._read_ns = self._started_ns - STALL_NS, self._started_ns - LINGER_NS
@@ -210,7 +210,7 @@ class Live:
             "rung": parts.governor.rung.name,
             "rungs": parts.governor.as_list(self._started_ns / 1e6),
             "seconds": round(self.seconds, 1),
-            "output": getattr(self._sink, "state", None),
+            "connection": getattr(self._sink, "state", None),
             "output_dropped": getattr(self._sink, "dropped", 0),
             "error": "; ".join(filter(None, errors)) or None,
         }
@@ -221,10 +221,14 @@ class Live:
         """Go on until `stop()`, or until the sink or the source ends for good.
 
         Raises:
+            OptionError: it ran already: networks, camera and output are for one run.
             SourceError: the source failed at the start, or in a way that opening it again does not heal.
             SinkError: writing failed.
             LivematteError: the first network cannot be loaded.
         """
+        if self._ran:
+            raise OptionError("a stream runs once; make another Live of a source and a sink")
+        self._ran = True
         self._started_ns = self._next_ns = self._clock()
         self._parts.start()
         try:

@@ -20,6 +20,9 @@ CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 HOST = "127.0.0.1"
 """Figures tell when somebody sits at their computer: they do not leave it unasked."""
 
+NAMED = (HOST, "localhost")
+"""How those who may ask call it."""
+
 TIMEOUT_S = 5.0
 """Silence of a client after which its connection is closed."""
 
@@ -88,6 +91,9 @@ class MetricsServer:
             server_version, sys_version, timeout = "livematte", "", TIMEOUT_S
 
             def do_GET(self) -> None:
+                # a page elsewhere whose name points here (DNS rebinding) sends its own name
+                if self.headers.get("Host", "").rpartition(":")[0] not in NAMED:
+                    return self.send_error(HTTPStatus.FORBIDDEN, "only for this machine")
                 if self.path.partition("?")[0] != "/metrics":
                     return self.send_error(HTTPStatus.NOT_FOUND)
                 text = prometheus(status()).encode()

@@ -12,6 +12,7 @@ import pytest
 from livematte import Blur, Color, Image, OpenError
 from livematte._capture import LAST_RETRY_S
 from livematte._clock import ManualClock
+from livematte._governor import LADDER
 from livematte._live import Live
 from livematte._shape import Shape
 from livematte.sources.synthetic import Synthetic
@@ -169,6 +170,21 @@ def test_it_starts_covered_until_the_network_is_there(effect: str) -> None:
     for frame in out.frames[:10]:
         assert abs(law.contrast_shown(frame.planes[0])) < law.BLUR_SHOWS
     assert_no_room(out.frames, effect)
+
+
+@pytest.mark.parametrize("rung", ["every-3rd", "half-size"])
+def test_who_may_no_longer_stay_goes_with_the_next_frame(rung: str) -> None:
+    """Though the network runs on every third frame alone: the matte at hand knows nothing of the new zone."""
+    live = timed(parts.Figure, Color("green"))
+    governor = live._parts.governor
+    governor._move([one.name for one in LADDER].index(rung) - governor._index, 0, "by the test")
+    live._parts._rebuild()
+    step(live)
+    assert np.ptp(live._sink.frames[-1].planes[0]) > 20
+    live.set_effect(Color("green", zones=[[(0, 0), (0.05, 0), (0.05, 0.05)]]))
+    step(live)
+    assert np.ptp(live._sink.frames[-1].planes[0]) <= 2
+    live._parts.close()
 
 
 def test_an_effect_whose_film_is_gone_becomes_a_plain_plate() -> None:

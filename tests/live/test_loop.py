@@ -338,10 +338,10 @@ class TestOneShape:
 class TestStatus:
     def test_what_the_output_tells_stands_in_it(self) -> None:
         live, out, _, _ = timed()
-        assert (live.status()["output"], live.status()["output_dropped"]) == (None, 0)
+        assert (live.status()["connection"], live.status()["output_dropped"]) == (None, 0)
         out.state, out.dropped, out.trouble = "reconnecting", 7, "output: reconnecting to srt://host: it is gone"
         status = live.status()
-        assert (status["output"], status["output_dropped"], status["error"]) == (out.state, 7, out.trouble)
+        assert (status["connection"], status["output_dropped"], status["error"]) == (out.state, 7, out.trouble)
         live._error = "the film is gone"
         assert live.status()["error"] == f"the film is gone; {out.trouble}"
 
@@ -410,3 +410,11 @@ class TestEnds:
         )
         live.run()
         assert [t.name for t in threading.enumerate() if t.name.startswith("livematte")] == []
+
+    def test_once(self) -> None:
+        out = parts.Output(lambda count: parts.end(live) if count == 3 else None)
+        live = Live(lambda: parts.Room(out), out, model=parts.Figure(), effect=GREEN)
+        live.run()
+        with pytest.raises(OptionError, match="a stream runs once"):
+            live.run()
+        assert len(out.frames) == 3

@@ -79,9 +79,8 @@ def decoded(path: Path) -> tuple[list[Fraction], list[np.ndarray], float]:
         return times, [frame.to_ndarray(format="rgb24") for frame in frames], clip.duration / av.time_base
 
 
-@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
-def test_a_camera_that_is_lost_and_comes_back_in_another_size(suffix: str, tmp_path: Path) -> None:
-    path, cable, covered = tmp_path / f"talk{suffix}", Cable(), 0
+def test_a_camera_that_is_lost_and_comes_back_in_another_size(tmp_path: Path) -> None:
+    path, cable, covered = tmp_path / "talk.mp4", Cable(), 0
     sink = ConstantRate(open_sink(path, source_info=StreamInfo(FIRST, Fraction(FPS))), Fraction(FPS))
 
     def progress(live: Live) -> None:
@@ -97,8 +96,6 @@ def test_a_camera_that_is_lost_and_comes_back_in_another_size(suffix: str, tmp_p
     live.run()
 
     times, pictures, seconds = decoded(path)
-    if suffix == ".mkv":  # counts milliseconds
-        times = [Fraction(round(time)) for time in times]
     assert times == list(range(len(times)))  # a constant rate
     assert {picture.shape for picture in pictures} == {(FIRST.height, FIRST.width, 3)}
     assert seconds == pytest.approx(len(times) / FPS, abs=0.01)
@@ -118,7 +115,7 @@ def test_a_camera_that_is_lost_and_comes_back_in_another_size(suffix: str, tmp_p
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_finishes_the_file(number: signal.Signals, tmp_path: Path, wait_until: Any) -> None:
     path = tmp_path / "talk.mp4"
     command = [sys.executable, "-m", "livematte", "live", "--input", "synthetic:64x36@30*9000", "-o", str(path)]

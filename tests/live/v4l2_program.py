@@ -48,9 +48,9 @@ def main() -> None:
         print("open", exc)
 
     with Capture(lambda: device(path)) as capture:
-        capture.want(True)
         for opening in (1, 2, 3):
-            os.write(wire, b"ff")
+            os.write(wire, b"ff")  # it is not opened yet: at first not wanted, then lost a moment ago
+            capture.want(True)
             while (taken := capture.take(30)) is None:
                 pass
             print("opening", taken.opening == opening)

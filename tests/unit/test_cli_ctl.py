@@ -156,7 +156,7 @@ def test_presets_are_listed_without_a_stream(livematte: Run, folder: Path) -> No
 def test_the_address_of_the_page(live: Live, livematte: Run) -> None:
     code, shown, _ = livematte("ctl", "page")
     assert code == 0
-    assert shown.startswith("http://localhost:")
+    assert shown.startswith("http://127.0.0.1:")
     assert f"#token={pick(None).token}" in shown
 
 
@@ -184,6 +184,15 @@ def test_several_are_running(livematte: Run) -> None:
     assert pick(None).name == "live-2"
     withdraw(*second)
     assert running() == []
+
+
+def test_files_of_others_stay(folder: Path) -> None:
+    """LIVEMATTE_RUNTIME may name a folder that is used for something else, too."""
+    theirs = folder / "run" / "package.json"
+    withdraw(*announce("live", "http://127.0.0.1:1/", "a"))
+    theirs.write_text('{"name": "mine"}')
+    assert running() == []
+    assert theirs.exists()
 
 
 def test_a_stream_that_died_is_forgotten(folder: Path) -> None:
@@ -268,6 +277,16 @@ def test_serve_live_is_for_this_machine(livematte: Run) -> None:
     code, _, said = livematte("serve", "--live", "--host", "0.0.0.0")
     assert code == cli.FAILED
     assert "--live is for this machine alone" in said
+
+
+def test_starting_again_does_not_write_over_the_recording(folder: Path) -> None:
+    from livematte.cli import serve
+
+    (folder / "rec.mp4").write_bytes(b"of the time before")
+    with pytest.raises(OptionError, match="exists; move it away"):
+        serve._started(
+            Desk(Preset(effect="blur", model="livematte:fast")), "synthetic:64x36*3", str(folder / "rec.mp4")
+        )
 
 
 def test_one_server_for_both_ways(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

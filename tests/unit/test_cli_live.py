@@ -41,6 +41,22 @@ def test_a_clip_becomes_a_file_and_figures(livematte: Run, tmp_path: Path) -> No
     assert abs(len(times) - figures["frames"]) <= 2
 
 
+def test_what_exists_is_only_replaced_if_asked_for(livematte: Run, tmp_path: Path) -> None:
+    out = tmp_path / "out.mp4"
+    out.write_bytes(b"a recording")
+    for spelling in (out, f"file:{out}"):
+        code, _, said = livematte("live", "--input", CLIP, "-o", spelling)
+        assert code != 0
+        assert "exists; choose another name, or pass -y" in said
+    assert out.read_bytes() == b"a recording"
+    assert livematte("live", "--input", CLIP, "-o", out, "-y", "--seconds", 0.2)[0] == 0
+    written = out.read_bytes()
+    code, _, said = livematte("live", "--input", out, "-o", out, "-y")
+    assert code != 0
+    assert "is the input itself" in said
+    assert out.read_bytes() == written
+
+
 def test_it_ends_after_the_time_that_was_given(livematte: Run) -> None:
     code, shown, _ = livematte("live", "--input", "synthetic:64x36@30*900", "-o", "null:", "--seconds", 0.3, "--json")
     assert code == 0

@@ -15,20 +15,22 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import numpy as np
 import pytest
 
-from livematte import Color, DownloadError, LoadError, OptionError, Size
+from livematte import Color, DownloadError, Frame, LoadError, OptionError, Size
 from livematte._clock import ManualClock
 from livematte._http import FULL, MAX_CONNECTIONS
 from livematte._live import Live
 from livematte._preset_file import PresetFile
 from livematte._presets import Preset
 from livematte.control import Control, _answer, parse_address
-from livematte.control._desk import Desk
+from livematte.control._desk import Desk, _file_name
 from livematte.control._door import BURST, MOST_SOCKETS, Door, Refused
 from livematte.control._preview import PERIOD_NS, WATCHED_NS, Preview, encoded
+from livematte.sinks import open_sink
 from livematte.sources.synthetic import MARKER_BITS, Synthetic, marker_box
 
 spec = importlib.util.spec_from_file_location("live_parts", Path(__file__).parents[1] / "live" / "parts.py")
@@ -142,7 +144,6 @@ def decoded(jpeg: bytes) -> np.ndarray:
 
 def png(picture: np.ndarray) -> bytes:
     """A PNG of RGB pixels."""
-    from livematte import Frame
     from livematte.sinks._still import image_bytes
 
     return image_bytes(Frame.from_rgb(picture), ".png", quality=90, grey=False)
@@ -248,6 +249,20 @@ class TestDoor:
             door.check_rate()
         clock.advance_ms(1000)
         door.check_rate()
+
+    def test_who_has_no_token_does_not_use_up_the_rate(self, still: Stream, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Any web page can send requests without one, and its user is to pause the camera all the same."""
+        counted: list[str] = []
+        monkeypatch.setattr(still.control._server.door, "check_rate", lambda: counted.append("request"))
+        for path in ("/api/status", "/api/socket", "/api/nothing"):
+            assert still.refused("GET", path, token=None)[0] == 401
+        assert counted == []
+        still.do("GET", "/api/status")
+        assert counted == ["request"]
+
+    def test_the_page_is_named_by_number(self, still: Stream) -> None:
+        """`localhost` may be ::1 first, where another user's program can listen on the same port and take the token."""
+        assert still.control.running.page == f"http://127.0.0.1:{still.port}/#token={still.token}"
 
     def test_a_token_of_each_run(self) -> None:
         first, second = Door("127.0.0.1").token, Door("127.0.0.1").token
@@ -455,7 +470,7 @@ class TestSettings:
         found = stream.do("PATCH", "/api/settings", {"effect": "blur", "strength": 0.5})
         assert found["settings"]["effect"] == "blur:0.5"
         assert stream.do("PATCH", "/api/settings", {"strength": 0.3})["settings"]["effect"] == "blur:0.3"
-        for wrong in (2, "x", True, None, [1]):
+        for wrong in (2, 10**400, "x", True, None, [1]):
             assert stream.refused("PATCH", "/api/settings", {"strength": wrong})[0] == 400
         assert stream.do("GET", "/api/status")["settings"]["effect"] == "blur:0.3"
 
@@ -581,7 +596,7 @@ class TestPresets:
         stream.do("POST", "/api/picture", png(np.zeros((4, 4, 3), np.uint8)))
         stream.ask("PUT", f"/api/presets/{name}")
         found = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()}
-        assert found <= {"run/live.json", "presets.toml", "pictures/------evil.png"}
+        assert found <= {"run/live.json", "presets.toml", f"pictures/{_file_name('../../evil')}.png"}
         assert not (tmp_path.parent / "evil.png").exists()
 
     def test_a_picture_is_kept_beside_them(self, stream: Stream, tmp_path: Path) -> None:
@@ -595,6 +610,28 @@ class TestPresets:
             == f"image:{tmp_path / 'pictures' / 'wall.png'}"
         )
         assert near(after_change(stream), (220, 30, 40))
+
+    def test_two_presets_never_share_a_picture(self, stream: Stream, tmp_path: Path) -> None:
+        names = ["\u65e5\u672c", "\u4e2d\u56fd", "a b", "a/b", "a-b", "A-B"]
+        for name in names:
+            stream.do("POST", "/api/picture", png(np.full((8, 8, 3), (220, 30, 40), np.uint8)))
+            stream.do("PUT", f"/api/presets/{quote(name, safe='')}")
+        files = [path.name.lower() for path in (tmp_path / "pictures").iterdir()]
+        assert len(set(files)) == len(names)  # where a file system knows no capitals, too
+
+    def test_a_film_that_was_gone_is_tried_again(self, stream: Stream, tmp_path: Path) -> None:
+        """Its plate has become a plain one meanwhile; settings name the film still."""
+        (tmp_path / "presets.toml").write_text('[presets.film]\neffect = "video:film.mkv"\n')
+        film, away = tmp_path / "film.mkv", tmp_path / "away"
+        with open_sink(film) as sink:  # of one frame: it is opened again at each round
+            sink.write(Frame.from_rgb(np.full((36, 64, 3), 90, np.uint8)))
+        stream.do("POST", "/api/presets/film")
+        film.rename(away)
+        found = stream.until(lambda found: found["live"]["effect"] == "color:#808080")
+        assert "there is no file" in found["error"]
+        away.rename(film)
+        stream.do("POST", "/api/presets/film")
+        assert stream.until(lambda found: found["live"]["effect"].startswith("video:"))["error"] is None
 
     def test_the_chosen_one_follows_its_file(self, stream: Stream, tmp_path: Path) -> None:
         stream.do("PUT", "/api/presets/desk")

@@ -71,6 +71,12 @@ def test_the_server_answers_this_machine_and_nothing_but_metrics() -> None:
             urllib.request.urlopen(f"{address}/", timeout=10)
         assert caught.value.code == 404
         caught.value.close()
+        # a page whose own name was made to point here
+        rebound = urllib.request.Request(f"{address}/metrics", headers={"Host": f"evil.example:{server.port}"})
+        with pytest.raises(urllib.error.HTTPError) as caught:
+            urllib.request.urlopen(rebound, timeout=10)
+        assert caught.value.code == 403
+        caught.value.close()
         with pytest.raises(OptionError, match="choose another --metrics"):
             MetricsServer(lambda: STATUS, server.port)
 

@@ -97,6 +97,9 @@ def test_our_own_exports_are_custom_models_too(astronaut: U8) -> None:
         ('{"input": {"mean": [1, 2, NaN]}}', "mean must be 3 numbers"),
         ('{"input": {"std": [1, 1, 0]}}', "std not 0"),
         ('{"input": {"scale": -1}}', "scale must be above 0"),
+        (f'{{"input": {{"scale": 1{"0" * 400}}}}}', "scale must be above 0"),
+        (f'{{"input": {{"mean": [1{"0" * 400}, 0, 0]}}}}', "mean must be 3 numbers"),
+        ('{"output": {"channels": 1000000000, "person": 0}}', "needs classes"),
         ('{"input": {"resize": "crop"}}', "resize is stretch or fit"),
         ('{"input": {"colours": "YUV"}}', "RGB or BGR"),
         ('{"input": {"width": "a", "height": 3}}', "whole numbers"),
@@ -111,6 +114,14 @@ def test_a_model_json_that_cannot_be_is_refused(tmp_path: Path, facts: str, reas
     (tmp_path / "model.json").write_text(facts)
     with pytest.raises(OptionError, match=reason):
         custom.create(str(tmp_path / "model.json"))
+
+
+@pytest.mark.parametrize("wrong", [{"files": 5}, {"name": "a\x1b[2Jb"}, {"name": [1]}])
+def test_what_says_nothing_in_a_model_json_is_left_aside(tmp_path: Path, wrong: dict[str, Any]) -> None:
+    described(tmp_path, Picture(), wrong | {"output": SOFTMAX})
+    model = custom.create(str(tmp_path / "model.json"))
+    assert model.name == "custom:net"
+    model.close()
 
 
 def test_a_missing_model_json_or_path_is_named(tmp_path: Path) -> None:

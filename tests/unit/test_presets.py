@@ -109,6 +109,7 @@ def test_what_is_not_named_stays_but_the_look_of_another_effect() -> None:
         ('model = "livemate"', "line 4.*model: no model is called 'livemate'; did you mean livematte"),
         ("zones = [[[0.1,0.1],[2,0.1],[0.5,0.9]]]", "line 4.*zones: .*from 0 to 1"),
         ("zones = 1", "line 4.*zones"),
+        (f"zones = [[[1{'0' * 400},0.1],[0.2,0.1],[0.5,0.9]]]", "line 4.*zones"),
         ("softness = = 1", "line 4"),
         ("softness = 0.1\nsoftness = 0.2", "line 5"),
         ("[preset.x]", "line 4: 'preset' is unknown; did you mean presets"),

@@ -58,7 +58,7 @@ def test_the_app_is_at_the_root(server: _serve.Server) -> None:
     assert status == 200
     assert b"<title>app" in body
     assert headers["content-type"] == "text/html; charset=utf-8"
-    assert server.address == f"http://localhost:{server.server_address[1]}/"
+    assert server.address == f"http://127.0.0.1:{server.server_address[1]}/"
 
 
 @pytest.mark.parametrize(

@@ -463,6 +463,7 @@ def test_shards_of_another_length_are_refused(sharded: WeightsFile, server: Serv
         (b"[" * 100_000, "no TensorFlow.js model.json"),
         (b"{}", "no TensorFlow.js model.json"),
         (b'{"weightsManifest": 3}', "no TensorFlow.js model.json"),
+        (b'{"weightsManifest": [{"paths": [], "weights": [3]}]}', "no TensorFlow.js model.json"),
         (manifest((["../up.bin"], [FLOATS])), "plain file name"),
         (manifest((["/etc/passwd"], [FLOATS])), "plain file name"),
         (manifest((["https:x"], [FLOATS])), "plain file name"),

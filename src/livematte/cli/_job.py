@@ -131,7 +131,7 @@ def check_output(source: str, output: str, overwrite: bool) -> None:
     """
     if output == PIPE:
         return
-    path = Path(output)
+    path, source = Path(output.removeprefix("file:")), source.removeprefix("file:")
     if path.exists() and Path(source).exists() and path.samefile(source):
         raise OptionError(f"{output} is the input itself; write to another name")
     if path.is_dir() and not any(path.iterdir()):

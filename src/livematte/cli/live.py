@@ -20,7 +20,7 @@ from livematte._clock import Clock, monotonic
 from livematte._errors import OpenError, OptionError
 from livematte._frame import Size
 from livematte._stages import Segmenter, Sink, Source, StreamInfo
-from livematte.cli._job import quiet
+from livematte.cli._job import check_output, quiet
 from livematte.cli._options import LookOptions, expand
 from livematte.cli.replace import check_match
 
@@ -83,6 +83,7 @@ def command(
         str | None,
         typer.Option(metavar="[HOST:]PORT", help="Serve a page to steer it, at this port; 0 takes a free one."),
     ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", "-y", help="Replace an output that exists.")] = False,
     seconds: Annotated[float | None, typer.Option(metavar="N", min=0, help="End after so many seconds.")] = None,
     list_: Annotated[bool, typer.Option("--list", help="List the cameras and what they can do, and end.")] = False,
     json_: Annotated[bool, typer.Option("--json", help="Print figures as one JSON object on stdout.")] = False,
@@ -100,6 +101,7 @@ def command(
         return _list(json_)
     if camera is not None and input_ is not None:
         raise OptionError("give --camera or --input, not both")
+    check_output(input_ or "", out, overwrite)
     from livematte._live import Live, loading
     from livematte._preset_file import PresetFile
     from livematte.control._desk import Desk

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -82,6 +83,8 @@ def _started(desk: Desk, source: str, out: str) -> Live:
     from livematte._stages import StreamInfo
     from livematte.cli.live import DEFAULT_MODEL, sink_of, source_of
 
+    if Path(out.removeprefix("file:")).is_file():  # of the time before, say
+        raise OptionError(f"{out} exists; move it away, or start livematte serve with another --out")
     opener, info = source_of(source, None, None, None, wait=False)
     sink = sink_of(out, StreamInfo(info.size, info.fps, None, Fraction(1, 1_000_000)))
     return Live(

@@ -278,10 +278,10 @@ class Steered(Strict):
             if below in FILES and self.command in ("GET", "HEAD"):
                 return self._send_file(below or "index.html")
             self.caching = "no-store"
-            door.check_rate()
             if below == SOCKET and self.command == "GET":
                 return self._open_socket(door, server.desk)
             door.check_token(token_of(self.headers))
+            door.check_rate()  # after the token: a page of another site must not use up what its user has
             route = routed(self.command, below)
             with door.one_picture() if route is picture else nullcontext():
                 self._send(route(self._taken(route, below, server.desk)))
@@ -363,6 +363,7 @@ class Steered(Strict):
         from livematte.control._socket import Socket, token_in
 
         door.check_token(token_in(self.headers))
+        door.check_rate()
         request_line: bytes = getattr(self, "raw_requestline")  # noqa: B009 the stubs do not know it
         with door.socket():
             Socket(self.connection, desk, door).run(request_line, self.headers)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -148,7 +149,7 @@ class Desk:
                 given["effect"] = self._with_strength(given.pop("strength"), given.get("effect"))
             asked = preset(given)
             self._check_from_outside(asked)
-            self._put(replace(self.settings, **asked.given()), asked.model)
+            self._put(replace(self.settings, **asked.given()), asked)
             self._preset = None
 
     def choose(self, name: str) -> None:
@@ -160,7 +161,7 @@ class Desk:
         with self._lock:
             self.presets.refresh()
             found = self.presets.find(name)
-            self._put(found.after(self.settings), found.model)
+            self._put(found.after(self.settings), found)
             self._preset = name
 
     def save(self, name: str) -> None:
@@ -237,20 +238,23 @@ class Desk:
             "error": self._error or (about or {}).get("error"),
         }
 
-    def _put(self, wanted: Preset, model: str | None = None) -> None:
+    def _put(self, wanted: Preset, asked: Preset | None = None) -> None:
         """Make settings those of the stream, all or none of them.
 
         Args:
-            model: that was asked for now: one that could not be loaded before is tried again.
+            asked: what was asked for now: a network that could not be loaded before, or an effect whose film
+                was gone, is tried again.
         """
-        before = self.settings
+        from livematte._live import spelled
+
+        before, live, model = self.settings, self._live, asked and asked.model
         if model:
             _registry.load("models", _registry.split(model)[0])
         look = ("effect", *LOOK)
         painter = self._painter
-        if any(getattr(wanted, key) != getattr(before, key) for key in look) or wanted.effect == PICTURE:
+        lost = asked and asked.effect and live is not None and live.status()["effect"] != spelled(painter)
+        if lost or any(getattr(wanted, key) != getattr(before, key) for key in look) or wanted.effect == PICTURE:
             painter = self._made(wanted)
-        live = self._live
         if live is not None:
             if painter is not self._painter:
                 live.set_effect(painter)
@@ -286,7 +290,7 @@ class Desk:
         kind, _ = _registry.split(effect if isinstance(effect, str) else self.settings.effect or "blur")
         if kind != "blur":
             raise OptionError(f"strength belongs to the effect blur, and {kind} is chosen")
-        if isinstance(strength, bool) or not isinstance(strength, (int, float)):
+        if isinstance(strength, bool) or not isinstance(strength, (int, float)) or not 0 <= strength <= 1:
             raise OptionError(f"strength: must be a number from 0.1 to 1, got {strength!r:.40}")
         return f"blur:{float(strength):.6g}"
 
@@ -294,8 +298,7 @@ class Desk:
         """The picture that was sent, as a file beside the presets."""
         from livematte.sinks import open_sink
 
-        safe = "".join(letter if letter.isascii() and (letter.isalnum() or letter in "-_") else "-" for letter in name)
-        path = self.presets.path.resolve().parent / "pictures" / f"{safe}.png"
+        path = self.presets.path.resolve().parent / "pictures" / f"{_file_name(name)}.png"
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as exc:
@@ -334,7 +337,15 @@ class Desk:
                 return
             found = self.presets.find(self._preset)
             try:
-                self._put(found.after(self.settings), found.model if found.model != self.settings.model else None)
+                asked = replace(found, model=found.model if found.model != self.settings.model else None)
+                self._put(found.after(self.settings), asked)
                 self._error = None
             except LivematteError as exc:
                 self._error = f"preset {self._preset!r}: {exc}"
+
+
+def _file_name(name: str) -> str:
+    """A preset's name as that of a file. Where letters are lost, or capitals may be, a checksum keeps two presets
+    from sharing a picture."""
+    safe = "".join(letter if letter.isascii() and (letter.isalnum() or letter in "-_") else "-" for letter in name)
+    return name if safe == name.lower() else f"{safe}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"

@@ -20,7 +20,7 @@ TOKEN_BYTES = 32
 BEARER = "Bearer "
 
 REQUESTS_PER_S, BURST = 200.0, 400.0
-"""Requests with or without a token, of all clients together: eight pages with a preview take 100."""
+"""Requests with the token, of all clients together: eight pages with a preview take 100."""
 
 MOST_SOCKETS = 8
 """Pages that are told of changes at once."""

@@ -99,11 +99,13 @@ def withdraw(found: Running, path: Path) -> None:
 
 
 def running() -> list[Running]:
-    """Streams whose process is alive; files of others are removed."""
+    """Streams whose process is alive; files of those that have ended are removed."""
     alive = []
     for path in sorted(runtime_dir().glob("*.json"), key=lambda path: path.stem):
         found = _read(path)
-        if found is not None and _is_alive(found):
+        if found is None:
+            continue  # somebody else's: LIVEMATTE_RUNTIME may name any folder
+        if _is_alive(found):
             alive.append(found)
         else:
             with suppress(OSError):

@@ -47,7 +47,7 @@ def parse(text: str) -> Zone:
 def _polygon(zone: Any, what: str) -> Zone:
     try:
         points = tuple((float(x), float(y)) for x, y in zone)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise OptionError(f"{what} must be points (x, y) of two numbers, got {zone!r}") from None
     if not FEWEST_POINTS <= len(points) <= MOST_POINTS:
         raise OptionError(f"{what} must have {FEWEST_POINTS} to {MOST_POINTS} points, got {len(points)}")

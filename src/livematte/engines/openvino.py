@@ -17,7 +17,7 @@ import numpy as np
 
 from livematte._errors import InferenceError, LoadError, MissingExtra, OptionError
 from livematte._frame import F32, Size
-from livematte.engines import DEFAULT_THREADS, Tensor, _signal_stack, check_finite, check_inputs, fixed_shape
+from livematte.engines import DEFAULT_THREADS, Tensor, _quiet, _signal_stack, check_finite, check_inputs, fixed_shape
 from livematte.engines._converted import CONVERTS, onnx_of
 from livematte.engines._file import read
 
@@ -118,8 +118,7 @@ class OpenVino:
 
 def _core() -> Any:
     """OpenVINO with its CPU plugin loaded."""
-    import openvino
-
+    openvino = _quiet.openvino()
     with _signal_stack.kept():
         core = openvino.Core()
         core.get_property("CPU", "FULL_DEVICE_NAME")

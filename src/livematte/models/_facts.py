@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,15 @@ MAX_FACTS_BYTES = 1 << 20
 """Longest `model.json`: those of our own exports have 5 kB."""
 
 SUFFIXES = (".onnx", ".tflite")
+
+MAX_CHANNELS = 4096
+"""Most classes of an output that names none; ADE20K's have 150."""
+
+LARGEST = 1e30
+"""Most that a number may be: beyond, float32 knows infinity alone."""
+
+LONGEST_NAME = 64
+"""Characters of a model's name."""
 
 RESIZES = {"stretch": False, "fit": True}
 """What `resize` may begin with, and whether the picture keeps its aspect."""
@@ -42,10 +50,19 @@ def read(path: Path) -> dict[str, Any]:
     return facts
 
 
+def name_of(facts: dict[str, Any]) -> str | None:
+    """What the model is called, if that is a name that can be shown on a line."""
+    name = facts.get("name")
+    return name if isinstance(name, str) and name.isprintable() and len(name) <= LONGEST_NAME else None
+
+
 def network_of(facts: dict[str, Any], path: Path, size: Size | None) -> Path:
     """The file that `files` names for this size, or the only network beside `model.json`."""
+    files = facts.get("files")
     listed = [
-        f for f in facts.get("files") or () if isinstance(f, dict) and Path(str(f.get("path"))).suffix in SUFFIXES
+        f
+        for f in (files if isinstance(files, list) else ())
+        if isinstance(f, dict) and Path(str(f.get("path"))).suffix in SUFFIXES
     ]
     fitting = [f for f in listed if size is None or (f.get("width"), f.get("height")) == tuple(size)]
     names = [str(f["path"]) for f in fitting or listed] or sorted(
@@ -65,11 +82,11 @@ def picture_of(table: dict[str, Any], path: Path) -> Picture:
     scale = table.get("scale", (high - low) / 255)
     colours, resize = str(table.get("colours", "RGB")), str(table.get("resize", "stretch"))
     rule = resize.partition(",")[0]
-    if not isinstance(scale, (int, float)) or not 0 < scale < math.inf or not all(std):
-        raise OptionError(f"{path}: scale must be above 0 and std not 0, got {scale!r} and {list(std)}")
+    if not isinstance(scale, (int, float)) or not 0 < scale <= LARGEST or not all(std):
+        raise OptionError(f"{path}: scale must be above 0 and std not 0, got {scale!r:.40} and {list(std)}")
     if colours not in {"RGB", "BGR"} or rule not in RESIZES:
         raise OptionError(f"{path}: colours are RGB or BGR, resize is stretch or fit; got {colours!r} and {resize!r}")
-    factor = float(scale) * 255
+    factor = scale * 255
     shifted = tuple((m - low) / factor for m in mean), tuple(s / factor for s in std)
     if colours == "BGR":  # mean and std are in the network's order
         shifted = tuple(reversed(shifted[0])), tuple(reversed(shifted[1]))
@@ -80,7 +97,7 @@ def picture_of(table: dict[str, Any], path: Path) -> Picture:
 def scores_of(table: dict[str, Any], path: Path) -> Scores:
     """What the output means: `classes` or a number of `channels`, and the `person` among them by name or index."""
     classes, channels = table.get("classes"), table.get("channels", 1)
-    if classes is None and isinstance(channels, int) and channels > 0:
+    if classes is None and isinstance(channels, int) and 0 < channels <= MAX_CHANNELS:
         classes = ["person"] if channels == 1 else [str(index) for index in range(channels)]
     alone = isinstance(classes, list) and len(classes) == 1
     person = table.get("person", classes if alone else None)
@@ -113,9 +130,9 @@ def _numbers(table: dict[str, Any], key: str, count: int, default: tuple[float, 
     if (
         not isinstance(values, list)
         or len(values) != count
-        or not all(isinstance(v, (int, float)) and math.isfinite(v) for v in values)
+        or not all(isinstance(v, (int, float)) and abs(v) <= LARGEST for v in values)
     ):
-        raise OptionError(f"{path}: {key} must be {count} numbers, got {values!r}")
+        raise OptionError(f"{path}: {key} must be {count} numbers, got {values!r:.80}")
     return tuple(float(value) for value in values)
 
 

@@ -47,7 +47,7 @@ def create(
         net = Path(weights)
     else:
         net = _facts.network_of(facts, path, size) if given.suffix == ".json" else given
-    name = f"custom:{facts.get('name') or net.stem}"
+    name = f"custom:{_facts.name_of(facts) or net.stem}"
     known = ModelSpec(
         name, size or Size(1, 1), (), "", None, "", "", open_size=size is not None and net.suffix == ".onnx"
     )
