@@ -46,6 +46,15 @@ for (const name of NAMES) {
       await running();
       await page.keyboard.press("6");
       assert.equal(await page.evaluate(() => document.querySelector("#gallery input:checked").value), "Dusk");
+      await page.evaluate(() => document.querySelector("#gallery input:checked").focus());
+      const passed = new Set();
+      for (let i = 0; i < 12; i++) {
+        await page.keyboard.press("ArrowRight");
+        passed.add(await page.evaluate(() => document.querySelector("#gallery input:checked").value));
+      }
+      assert.ok(passed.has("Blur") && passed.has("Dusk"), "arrow keys go round");
+      assert.ok(!passed.has("Off"), "the room is shown only where that is asked for by itself");
+      await page.keyboard.press("6");
       await page.keyboard.press("f");
       await until(() => /frames a second\s+[1-9]/.test(document.getElementById("panel").innerText));
       await tabTo("softness");

@@ -23,7 +23,11 @@ export class Gallery {
     private readonly chosen: (choice: Choice) => void,
   ) {
     for (const [name, type] of PLAIN) this.tile(name, { type }, type);
-    field.addEventListener("change", ({ target }) => this.chosen(this.choices.get((target as HTMLInputElement).value) as Choice));
+    field.addEventListener("change", ({ target }) => {
+      const { value } = target as HTMLInputElement;
+      this.check(value);
+      this.chosen(this.choices.get(value) as Choice);
+    });
     this.check("Blur");
   }
 
@@ -73,7 +77,9 @@ export class Gallery {
   private tile(name: string, choice: Choice, look: string, url?: string): void {
     this.choices.set(name, choice);
     const label = Object.assign(document.createElement("label"), { className: `tile ${look}`, title: name });
-    const input = Object.assign(document.createElement("input"), { type: "radio", name: "background", value: name });
+    // A group of its own for what shows the room: arrow keys through the others must not pass over it.
+    const group = choice.type === "off" ? "uncovered" : "background";
+    const input = Object.assign(document.createElement("input"), { type: "radio", name: group, value: name });
     const shown = document.createElement(choice.type === "video" ? "video" : "span");
     shown.className = "shown";
     if (url && choice.type === "video") Object.assign(shown, { src: url, muted: true, preload: "metadata" });
