@@ -132,6 +132,24 @@ class TestSteering:
         with pytest.raises(UnknownName):
             live.set_model("bodypicks")
 
+    def test_one_asked_for_before_the_first_is_there_does_not_end_the_stream(self) -> None:
+        def load(spec: str) -> Any:
+            if spec != "livematte:fast":
+                raise LoadError("it is not on this machine")
+            return parts.Figure(spec)
+
+        live, out, _, _ = timed(model="livematte:fast", load=load)
+        live.set_model("bodypix")
+        steps(live, out, 1)
+        loaded(live)
+        steps(live, out, 1)
+        assert live.status()["error"] == "bodypix: it is not on this machine"
+        loaded(live)
+        steps(live, out, 2)
+        assert live.status()["model"] == "livematte:fast"
+        assert live.stats.covered == 2
+        live._parts.close()
+
     def test_of_several_wishes_the_newest_counts(self) -> None:
         made = []
 
