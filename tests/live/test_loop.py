@@ -94,6 +94,30 @@ class TestSteering:
         with pytest.raises(OptionError):
             make_effect(Blur(), softness=0.7)
 
+    def test_pause_closes_the_camera_though_the_output_hangs(self) -> None:
+        hangs, goes_on, closed = threading.Event(), threading.Event(), threading.Event()
+
+        class Camera(parts.Room):
+            def __exit__(self, *exc: Any) -> None:
+                closed.set()
+
+        def written(count: int) -> None:
+            if count == 3:
+                hangs.set()
+                assert goes_on.wait(30)
+
+        out = parts.Output(written)
+        live = Live(lambda: Camera(out), out, model=parts.Figure(), effect=GREEN)
+        thread = threading.Thread(target=live.run)
+        thread.start()
+        assert hangs.wait(30)
+        live.pause()
+        was_closed = closed.wait(10)
+        live.stop()
+        goes_on.set()
+        thread.join()
+        assert was_closed
+
     def test_a_network_is_loaded_beside_the_stream(self) -> None:
         may_load, new = threading.Event(), parts.Figure("mediapipe:landscape")
 
