@@ -13,7 +13,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 KERNELS := $(wildcard kernels/*.c kernels/*.h kernels/*.py)
-WEB := web/build.mjs web/package.json web/tsconfig.json $(shell find web/src web/app -type f 2>/dev/null)
+WEB := web/build.mjs web/package.json web/tsconfig.json src/livematte/control/page/zones.js $(shell find web/src web/app -type f 2>/dev/null)
 
 .PHONY: demo test train-smoke web wheels lock clean
 .DELETE_ON_ERROR:

@@ -3,7 +3,7 @@
     python bench/models.py [--data people-dev] [--limit 256] [--frames 100]
 
 Weights in ../shared (or LIVEMATTE_SHARED) count, found by their checksum. Writes results/models.json, of which
-`python bench/table.py` makes a table in docs/engines.md.
+`python bench/table.py` makes a table in docs/models.md.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""README's figures and the tables of docs/bench.md and docs/engines.md, made from results/*.json.
+"""README's figures and the tables of docs/bench.md, docs/engines.md and docs/models.md, made from results/*.json.
 
 python bench/table.py            write them
 python bench/table.py --check    fail if they differ from the results
@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from contestants import CONTESTANTS
+from livematte import _bench_models
 
 ROOT = Path(__file__).parents[1]
 RESULTS = Path(__file__).parent / "results"
@@ -44,7 +45,7 @@ Results = dict[str, Any]
 def main(arguments: list[str]) -> None:
     results = read()
     stale = []
-    pages = {"README.md": readme, "docs/bench.md": tables, "docs/engines.md": engines}
+    pages = {"README.md": readme, "docs/bench.md": tables, "docs/engines.md": engines, "docs/models.md": models}
     for page, text in ((ROOT / name, maker(results)) for name, maker in pages.items()):
         old = page.read_text(encoding="utf-8")
         new = filled(old, text)
@@ -246,8 +247,13 @@ def graph_table(graphs: Results) -> list[str]:
 
 
 def engines(results: Results) -> str:
-    """Engines on the same weights, then models side by side."""
-    return "\n".join([*engine_table(results["engines"]), *model_table(results["models"])])
+    """Engines on the same weights."""
+    return "\n".join(engine_table(results["engines"]))
+
+
+def models(results: Results) -> str:
+    """Models side by side."""
+    return "\n".join(model_table(results["models"]))
 
 
 def engine_table(figures: Results) -> list[str]:
@@ -276,23 +282,23 @@ def distance(steps: float) -> str:
 
 
 def model_table(figures: Results) -> list[str]:
-    """Every model whose weights were there."""
+    """Every model whose weights were there, the highest IoU first."""
     terms = {True: "yes", False: "no", None: "unclear"}
+    head = ["model", "IoU", "frame, ms", "processor, ms", "memory, MB", "engine", "licence", "commercial use"]
     rows = [
-        f"Models side by side, `{figures['effect']}` on {figures['frame']}, the engine that `auto` takes on a device "
-        f"that was not tuned, one thread, each model in a process of its own. IoU is the mean over {figures['data']} "
-        f"with the usual refinement. {machine(figures)}",
+        f"`{figures['effect']}` on {figures['frame']}, one thread, the engine that `auto` takes on a device that was "
+        f"not tuned, each model in a process of its own. IoU is the mean over {figures['data']} with the usual "
+        f"refinement. {machine(figures)}",
         "",
-        header(["model", "engine", "network ms", "frame ms", "CPU ms a frame", "peak MB", "IoU", "commercial use"]),
+        header(head),
     ]
-    for it in figures["rows"]:
+    for it in sorted(figures["rows"], key=lambda it: it.get("iou", 0), reverse=True):
         if "error" in it:
-            rows.append(row([f"`{it['model']}`", f"failed: {it['error']}", *["-"] * 6]))
+            rows.append(row([f"`{it['model']}`", f"failed: {it['error']}", *["-"] * (len(head) - 2)]))
             continue
-        times = [ms(it[key]) for key in ("network_ms", "frame_ms", "cpu_ms")]
-        cells = [it["engine"], *times, f"{it['peak_mb']:.0f}", f"{it['iou']:.3f}", terms[it["commercial"]]]
-        rows.append(row([f"`{it['model']}`", *cells]))
-    absent = ", ".join(f"`{name}`" for name in figures["not_here"])
+        cells = [f"{it['iou']:.3f}", ms(it["frame_ms"]), ms(it["cpu_ms"]), f"{it['peak_mb']:.0f}"]
+        rows.append(row([f"`{it['model']}`", *cells, it["engine"], it["licence"], terms[it["commercial"]]]))
+    absent = _bench_models.by_family(figures["not_here"])
     return [*rows, "", f"Not measured, their weights were not there: {absent or 'none'}.", ""]
 
 

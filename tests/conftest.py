@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from livematte.training.nets import Network
     from livematte.training.train import Job
 
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # tests that use ONNX Runtime themselves report to nobody, either
+
 U8 = npt.NDArray[np.uint8]
 
 ROOT = Path(__file__).parents[1]
@@ -43,6 +45,12 @@ def packaged(package: str, relpath: str) -> Path:
     if not path.is_file():
         raise FileNotFoundError(f"{package} does not ship {relpath}; looked for {path}")
     return path
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """What this machine's user has tuned, fetched or tried is none of the tests' business."""
+    os.environ["LIVEMATTE_CACHE"] = str(tmp_path_factory.mktemp("cache"))
 
 
 @pytest.fixture(scope="session")

@@ -44,6 +44,8 @@ for (const tag of ["fast", "base"]) {
 
 // LiteRT.js loads its own script by importScripts, which only a classic worker has
 await esbuild.build({ ...shared, entryPoints: [join(here, "src", "worker", "index.ts")], format: "iife", outfile: join(assets, "livematte.worker.js") });
+// fetched by the worker when BodyPix is asked for
+await esbuild.build({ ...shared, entryPoints: [join(here, "src", "bodypix", "index.ts")], format: "esm", outfile: join(assets, "livematte.bodypix.js") });
 await esbuild.build({ ...shared, entryPoints: [join(here, "src", "index.ts"), join(here, "src", "livekit.ts")], format: "esm", splitting: true, chunkNames: "[name]-[hash]", outdir: dist });
 execFileSync(process.execPath, [join(here, "node_modules", "typescript", "bin", "tsc"), "-p", here, "--emitDeclarationOnly", "--declaration", "--outDir", dist], { stdio: "inherit" });
 
@@ -53,6 +55,7 @@ if (existsSync(join(app, "index.html"))) {
   mkdirSync(site, { recursive: true });
   await esbuild.build({ ...shared, entryPoints: [join(app, "app.ts")], format: "esm", outfile: join(site, "app.js") });
   for (const name of readdirSync(app)) if (!/\.ts$|^tsconfig/.test(name)) cpSync(join(app, name), join(site, name), { recursive: true });
+  cpSync(join(here, "node_modules", "smol-toml", "LICENSE"), join(site, "smol-toml.LICENSE.txt")); // it is in app.js
   cpSync(assets, join(site, "assets"), { recursive: true });
   rmSync(served, { recursive: true, force: true });
   cpSync(site, served, { recursive: true });

@@ -11,7 +11,8 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +64,12 @@ def chosen(names: str) -> tuple[list[ModelSpec], list[ModelSpec]]:
 def is_here(spec: ModelSpec) -> bool:
     """Whether a model can be loaded without fetching anything."""
     return any(_weights.place(file).is_file() for file in spec.files)
+
+
+def by_family(names: Iterable[str]) -> str:
+    """Names of models counted by their families, in words: `22 of bodypix, 2 of deeplabv3`."""
+    counts = Counter(name.partition(":")[0] for name in names)
+    return ", ".join(f"{count} of {family}" for family, count in counts.items())
 
 
 def rows(

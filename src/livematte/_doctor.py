@@ -50,8 +50,8 @@ def examine() -> Facts:
 
     Returns:
         `livematte`, `python`, `os`, `cpu`, `kernels`, `engines`, `tuned`, `ffmpeg`, `weights`,
-        `proof` (a clip blurred the way a user would), and `problems`: what keeps that from
-        working, empty if nothing does.
+        `proof` (a clip blurred the way a user would), `live`, and `problems`: what keeps the
+        proof from working, empty if nothing does.
     """
     facts: Facts = {
         "livematte": livematte.__version__,
@@ -65,6 +65,7 @@ def examine() -> Facts:
         "ffmpeg": ffmpeg(),
         "weights": weights(),
         "proof": proof(),
+        "live": live(),
     }
     facts["problems"] = problems(facts)
     return facts
@@ -96,6 +97,25 @@ def proof() -> Facts:
     if stats.covered:
         return {"error": f"{stats.covered} of {stats.frames} frames could not be matted"}
     return {"frames": stats.frames, "fps": round(stats.fps, 1), "covered": stats.covered}
+
+
+def live() -> Facts:
+    """What `livematte live` would find here.
+
+    Returns:
+        `begins`: the rung of the quality ladder that it would begin at, and why, a sentence for each reason;
+        `cameras`, as `--input` takes them; `virtual`: what a virtual camera would go `through`, or what
+        is `missing` for it.
+    """
+    from livematte import _device
+    from livematte.sinks import open_sink
+    from livematte.sources._cameras import listed
+
+    try:
+        virtual = {"through": type(open_sink("virtual")).__name__}
+    except (LivematteError, ImportError) as exc:
+        virtual = {"missing": str(exc)}
+    return {"begins": _device.explain(), "cameras": [camera.spec for camera in listed()], "virtual": virtual}
 
 
 def cpu() -> Facts:

@@ -62,7 +62,8 @@ class Live:
     Args:
         source: opens the camera; called again whenever it is lost (DeviceLost). A source that ends, ends the stream.
         sink: entered and left by `run()`. One with `readers()` decides whether the camera is open, one that
-            `resizes` gets pictures of half the sides at the end of the quality ladder.
+            `resizes` gets pictures of half the sides at the end of the quality ladder. What it tells of itself as
+            `state`, `dropped` and `trouble` stands in `status()`.
         model: registry name, loaded beside the stream, or a loaded segmenter.
         engine, threads, weights: of the model, see `Session`.
         effect: what the background becomes; an object or its spelling.
@@ -179,10 +180,16 @@ class Live:
         """Since the stream began."""
         return (self._clock() - self._started_ns) / 1e9
 
+    @property
+    def loading(self) -> bool:
+        """Whether a network is on its way."""
+        return self._parts.loading
+
     def status(self) -> dict[str, Any]:
         """How the stream is, as plain values; see docs/live.md."""
         parts, capture = self._parts, self._capture
         size, now_ns = self._shape.size, self._clock()
+        errors = capture.error, parts.error, self._error, getattr(self._sink, "trouble", None)
         return {
             "effect": spelled(self._effect),
             "model": parts.spec,
@@ -204,7 +211,9 @@ class Live:
             "rung": parts.governor.rung.name,
             "rungs": parts.governor.as_list(self._started_ns / 1e6),
             "seconds": round(self.seconds, 1),
-            "error": capture.error or parts.error or self._error,
+            "connection": getattr(self._sink, "state", None),
+            "output_dropped": getattr(self._sink, "dropped", 0),
+            "error": "; ".join(filter(None, errors)) or None,
         }
 
     # the loop

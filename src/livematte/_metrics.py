@@ -41,6 +41,7 @@ def _lines(status: Mapping[str, Any]) -> Iterator[str]:
         ("frames", "frames", "Frames written."),
         ("covered_frames", "covered", "Frames that showed the background alone, for want of a matte."),
         ("dropped_frames", "dropped", "Frames of the camera that a younger one replaced before they were used."),
+        ("output_dropped_frames", "output_dropped", "Frames that the output had no room for, or no connection."),
         ("camera_openings", "openings", "Times that the camera was opened and gave a frame."),
     ):
         yield from _metric(f"livematte_{name}_total", "counter", what, [("", status[key])])

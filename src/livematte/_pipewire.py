@@ -37,6 +37,8 @@ class Node:
         serial: of this node alone, as long as the daemon runs.
         name: for programs; description: for people.
         jpeg: whether it has JPEG pictures alone.
+        device: of a V4L2 camera, as in `/dev/video0`.
+        ours: whether it is a camera that livematte offers.
     """
 
     id: int
@@ -44,6 +46,8 @@ class Node:
     name: str
     description: str
     jpeg: bool = False
+    device: str | None = None
+    ours: bool = False
 
 
 class NoPipeWire(Exception):
@@ -119,6 +123,8 @@ def cameras() -> list[Node]:
                     name=name,
                     description=str(props.get("node.description", name)),
                     jpeg=_jpeg_alone(item),
+                    device=props.get("api.v4l2.path"),
+                    ours="livematte.id" in props,
                 )
             )
     return found

@@ -84,6 +84,14 @@ class PresetFile:
             changed, self.presets = presets != self.presets, presets
             return changed
 
+    def as_dict(self) -> dict[str, Any]:
+        """Path, presets with what they name, and what is wrong with the file, as plain values."""
+        return {
+            "path": str(self.path),
+            "presets": {name: kept.given() for name, kept in self.presets.items()},
+            "error": self.error,
+        }
+
     def find(self, name: str) -> Preset:
         """The preset called `name`.
 

@@ -5,6 +5,7 @@ All pixels stay in the browser; this server never sees one.
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -30,6 +31,9 @@ POLICY = "; ".join(
 
 MODELS = ("mediapipe:landscape", "mediapipe:general")
 """Networks that the app can run once `livematte models pull` has fetched them."""
+
+BODYPIX = re.compile(r"/assets/models/(bodypix(?:/\w[\w-]*)*/\w[\w-]*(?:\.\w+)+)")
+"""BodyPix's files, many of which belong together: whatever of them is in the cache. Plain names alone."""
 
 
 class Server(Bounded):
@@ -63,6 +67,8 @@ class Handler(Strict):
         asked = unquote(urlsplit(path).path)
         if "\0" in asked:
             return str(APP / "no such file")
+        if bodypix := BODYPIX.fullmatch(asked):
+            return str(_weights.cache_dir() / "weights" / bodypix[1])
         pulled = _models().get(asked)
         return str(_weights.place(pulled)) if pulled else super().translate_path(path)
 

@@ -69,7 +69,9 @@ def read(path: Path, source: str) -> tuple[Group, ...]:
     except OSError as exc:
         raise WeightsError(f"cannot read {path}: {exc.strerror or exc}") from exc
     except (AttributeError, ValueError, KeyError, TypeError, RecursionError) as exc:
-        raise WeightsError(f"{source} is no TensorFlow.js model.json with a weightsManifest: {exc!r}") from exc
+        raise WeightsError(
+            f"{source} is no TensorFlow.js model.json with a weightsManifest: {type(exc).__name__}: {exc}"
+        ) from exc
     names: list[Any] = [name for group in groups for name in group.names]
     for name in names:
         if not isinstance(name, str) or not PLAIN_NAME.fullmatch(name) or name.lower().endswith(OUR_SUFFIXES):

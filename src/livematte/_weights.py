@@ -50,7 +50,7 @@ class WeightsFile:
         url: official address; None for a file that ships with the package, or that nobody
             publishes in this format.
         published: False for the latter: it is taken from `--weights`, from the cache if
-            somebody put it there, or from `LIVEMATTE_MIRROR`.
+            somebody put it there, or, if its model has no published file, from `LIVEMATTE_MIRROR`.
         md5: of its content, where its publisher gives that and no SHA-256.
         shards: it is a TensorFlow.js `model.json`, and the files of weights it names lie beside it.
         consent: name of a licence to which the user must agree by name before it is downloaded.

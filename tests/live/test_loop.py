@@ -377,6 +377,17 @@ class TestOneShape:
         assert steps(live, live._sink, 1)[-1].size == UNKNOWN_SIZE
 
 
+class TestStatus:
+    def test_what_the_output_tells_stands_in_it(self) -> None:
+        live, out, _, _ = timed()
+        assert (live.status()["connection"], live.status()["output_dropped"]) == (None, 0)
+        out.state, out.dropped, out.trouble = "reconnecting", 7, "output: reconnecting to srt://host: it is gone"
+        status = live.status()
+        assert (status["connection"], status["output_dropped"], status["error"]) == (out.state, 7, out.trouble)
+        live._error = "the film is gone"
+        assert live.status()["error"] == f"the film is gone; {out.trouble}"
+
+
 class TestEnds:
     def test_with_its_source(self) -> None:
         out = parts.Output()

@@ -198,6 +198,8 @@ class TestEnds:
             Reader("any")
         with pytest.raises(SinkError, match="no PipeWire daemon runs"), Camera("any"):
             pass
-        assert Camera("any").readers() is None
+        camera = Camera("any")
+        assert camera.readers() is None
+        assert "no PipeWire daemon runs" in camera.trouble
         with pytest.raises(_pipewire.NoPipeWire):
             _pipewire.cameras()

@@ -10,15 +10,18 @@ import threading
 import time
 from contextlib import nullcontext, suppress
 from fractions import Fraction
+from urllib.parse import urlsplit
 
 import av
 import numpy as np
 import pytest
 
+from livematte._clock import ManualClock
 from livematte._errors import OptionError, SinkError
 from livematte._frame import Frame, Size
 from livematte._stages import StreamInfo
-from livematte.sinks import _worker, open_sink, sink_name
+from livematte.sinks import _worker, open_sink, sink_name, stream
+from livematte.sinks._connection import Broken
 from livematte.sinks.stream import Stream, parse_bitrate, shown
 from livematte.sources.synthetic import Synthetic
 
@@ -58,15 +61,16 @@ def receiver(tmp_path):
         pytest.skip("ffmpeg not found; it is the peer that is pushed to")
     running = []
 
-    def start(scheme, wait_until):
+    def start(scheme, wait_until, url=None, unending=False):
         udp = scheme in {"srt", "udp"}
-        port = free_port(socket.SOCK_DGRAM if udp else socket.SOCK_STREAM)
-        url, arguments = LISTEN[scheme]
-        url = url.format(port=port)
-        path = tmp_path / "received.mkv"
+        port = urlsplit(url).port if url else free_port(socket.SOCK_DGRAM if udp else socket.SOCK_STREAM)
+        address, arguments = LISTEN[scheme]
+        url = address.format(port=port)
+        path = tmp_path / ("received.ts" if unending else "received.mkv")  # the former grows with every frame
         command = ["ffmpeg", "-hide_banner", "-loglevel", "error", "-nostdin"]
         command += ["-analyzeduration", "300000", *(argument.format(url=url) for argument in arguments)]
-        command += [*(("-frames:v", "20") if scheme in UNENDING else ()), "-c", "copy", "-y", str(path)]
+        command += [*(("-frames:v", "20") if scheme in UNENDING and not unending else ())]
+        command += ["-c", "copy", "-flush_packets", "1", "-y", str(path)]
         log = (tmp_path / "log").open("w")
         process = subprocess.Popen(command, stdout=log, stderr=log)
         running.append((process, log))
@@ -79,6 +83,11 @@ def receiver(tmp_path):
         process.kill()
         process.wait()
         log.close()
+
+
+def received(path):
+    """Bytes that a receiver has written."""
+    return path.stat().st_size if path.exists() else 0
 
 
 @pytest.mark.parametrize("scheme", LISTEN)
@@ -95,12 +104,12 @@ def test_what_is_pushed_arrives(scheme, receiver, wait_until):
             if process.poll() is not None:
                 break
     process.wait(20)
-    with av.open(str(path)) as received:
-        stream = received.streams.video[0]
-        assert stream.codec_context.name == "h264"
-        assert (stream.width, stream.height) == SIZE
-        assert not stream.codec_context.has_b_frames
-        decoded = list(received.decode(video=0))
+    with av.open(str(path)) as recording:
+        video = recording.streams.video[0]
+        assert video.codec_context.name == "h264"
+        assert (video.width, video.height) == SIZE
+        assert not video.codec_context.has_b_frames
+        decoded = list(recording.decode(video=0))
     assert len(decoded) >= 20
     times = [frame.time for frame in decoded]
     assert times == sorted(times)
@@ -164,6 +173,115 @@ class TestBroken:
                 wait_until(push, "the error")
             thread.join()
             peers[0].close()
+
+
+class TestReconnection:
+    @pytest.mark.parametrize("scheme", ["rtmp", "rtsp", "srt"])
+    def test_a_listener_that_is_killed_and_started_again(self, scheme, receiver, wait_until):
+        url, path, first = receiver(scheme, wait_until, unending=True)
+        frames = itertools.cycle([Synthetic(SIZE).frame(index) for index in range(8)])
+        with Stream(url, reconnect=True) as sink:
+
+            def until(done, what):
+                wait_until(lambda: sink.write(next(frames)) or done(), what)
+
+            until(lambda: sink.state == "open" and received(path) > 0, "the first connection")
+            first.kill() if scheme != "srt" else first.terminate()  # SRT notices silence after 5 s alone
+            until(lambda: first.poll() is not None, "the receiver's end")  # which looks at signals between two packets
+            until(lambda: sink.state == "reconnecting", "the break")
+            assert sink.trouble.startswith(f"output: reconnecting to {scheme}://127.0.0.1")
+            assert "key" not in sink.trouble
+            assert "\n" not in sink.trouble
+            before = sink.dropped
+            until(lambda: sink.dropped > before, "a frame without a connection")
+            path.unlink()
+            _, path, _ = receiver(scheme, wait_until, url=url, unending=True)
+            until(lambda: sink.reconnections == 1, "the second connection")
+            assert (sink.state, sink.trouble) == ("open", None)
+            until(lambda: received(path) > 10_000, "what is received")
+        with av.open(str(path)) as got:  # from its first frame on it can be decoded
+            picture = next(got.decode(video=0))
+        assert (picture.width, picture.height) == SIZE
+        assert sink.notes[0].endswith("or had to be connected again (1 times)")
+
+    def test_waits_get_longer_up_to_five_seconds_and_begin_anew(self, monkeypatch):
+        clock, made = ManualClock(), []
+
+        class Line:
+            """A connection that a test breaks."""
+
+            refuses = False
+
+            def __init__(self, push, *, by_ffmpeg):
+                made.append(clock() / 1e9)
+                self.broken = Line.refuses
+
+            def begin(self, frame, pts):
+                if self.broken:
+                    raise Broken("Connection refused")
+
+            def established(self, timeout_s):
+                return True
+
+            def send(self, frame, pts):
+                if self.broken:
+                    raise Broken("Broken pipe")
+
+            def close(self):
+                pass
+
+            kill = finish = close
+
+        monkeypatch.setattr(stream, "Connection", Line)
+        sink, frame, count = Stream("tcp://127.0.0.1:9", reconnect=True, clock=clock), Synthetic(SIZE).frame(0), [0]
+
+        def take(seconds):
+            for _ in range(round(seconds / 0.25)):
+                sink._take((frame, count[0]))
+                count[0] += 1
+                clock.advance_ms(250)
+
+        take(10)
+        assert len(made) == 1
+        sink._connection.broken = Line.refuses = True
+        take(22)
+        waits = [round(b - a, 2) for a, b in itertools.pairwise(made)][1:]
+        assert waits == [0.5, 1, 2, 4, 5, 5]
+        assert sink.state == "reconnecting"
+        assert sink.dropped == 22 * 4  # every frame without a connection is counted, none is kept
+        Line.refuses = False
+        take(12)
+        assert sink.state == "open"
+        sink._connection.broken = True
+        tries = len(made)
+        take(0.75)
+        assert len(made) == tries + 1  # at once again: it had held
+
+    def test_a_network_that_takes_nothing_is_left_and_tried_again(self, wait_until, monkeypatch):
+        monkeypatch.setattr(_worker, "JOIN_S", 0.2)
+        now, noise = [0], np.random.default_rng(0)
+        planes = [noise.integers(0, 255, shape, np.uint8) for shape in ((720, 1280), (360, 640), (360, 640))]
+        picture = Frame((planes[0], planes[1], planes[2]))
+        with socket.socket() as server:
+            server.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            server.bind(("127.0.0.1", 0))
+            server.listen(4)
+            url = f"tcp://127.0.0.1:{server.getsockname()[1]}"
+            with Stream(url, bitrate="100M", reconnect=True, clock=lambda: now[0]) as sink:
+
+                def push():
+                    now[0] += 60_000_000_000 if sink.dropped > 5 and sink.state == "open" else 33_000_000
+                    sink.write(picture)
+                    return sink.reconnections
+
+                wait_until(push, "another connection")
+                sink._connection.kill()  # it takes nothing either: do not wait for the rest
+
+    def test_a_first_connection_that_is_refused_is_an_error(self, wait_until):
+        frame = Synthetic(SIZE).frame(0)
+        sink = Stream(f"tcp://127.0.0.1:{free_port()}", reconnect=True)
+        with pytest.raises(SinkError, match=r"cannot push to tcp://127\.0\.0\.1:\d+: Connection refused$"), sink:
+            wait_until(lambda: sink.write(frame), "the refusal")
 
 
 class TestSpelling:

@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator
+import importlib.util
+import io
+import json
+import tempfile
+import zlib
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +21,19 @@ ONNX, TFLITE = (GOLDEN / f"network-256x144.{suffix}" for suffix in ("onnx", "tfl
 
 SEED = 20
 
+spec = importlib.util.spec_from_file_location("bodypix_graphs", Path(__file__).parents[1] / "bodypix_graphs.py")
+assert spec is not None
+assert spec.loader is not None
+graphs = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(graphs)
+
 
 @dataclasses.dataclass(frozen=True)
 class Case:
     """One file.
 
     Args:
+        beside: other files of its folder by name.
         harmless: the change may have hit nothing that matters; then the file may run, too.
         deep: well formed, so that only a runtime can find what is wrong.
     """
@@ -31,16 +43,20 @@ class Case:
     data: bytes
     harmless: bool = False
     deep: bool = False
+    beside: Mapping[str, bytes] = dataclasses.field(default_factory=dict)
 
 
 def cases(suffix: str) -> list[Case]:
     """Every bad file with this ending."""
-    makers: dict[str, tuple[Path, Callable[[], Iterator[Case]]]] = {
-        ".onnx": (ONNX, _onnx),
-        ".tflite": (TFLITE, _tflite),
+    makers: dict[str, tuple[Callable[[], bytes], Callable[[], Iterator[Case]]]] = {
+        ".onnx": (ONNX.read_bytes, _onnx),
+        ".tflite": (TFLITE.read_bytes, _tflite),
+        ".json": (lambda: TFJS["model.json"], _tfjs),
+        ".h5": (lambda: _hdf5(KERAS), _keras),
     }
     good, own = makers[suffix]
-    return [*_any(suffix, good.read_bytes()), *own()]
+    found = [*_any(suffix, good()), *own()]
+    return [dataclasses.replace(case, beside=TFJS) for case in found] if suffix == ".json" else found
 
 
 def _any(suffix: str, good: bytes) -> Iterator[Case]:
@@ -167,3 +183,122 @@ def _tflite() -> Iterator[Case]:
         yield changed(f"input of {size} rows", lambda m, d, n=size: numbers(
             m.Subgraphs(0).Tensors(int(m.Subgraphs(0).InputsAsNumpy()[0])).ShapeAsNumpy()[1:], n))  # fmt: skip
     yield changed("stride of 0", lambda m, d: put(d, convolution(m), 1, 0), deep=True)
+
+
+def _tfjs_files() -> dict[str, bytes]:
+    """A sound TensorFlow.js network: `model.json` and its weights."""
+    graph = graphs.Graph(lambda name, shape: np.ones(shape, np.float32), fused=False)
+    graph.node("Placeholder", "sub_2", [], shape={"shape": graphs.dims(1, 36, 64, 3)})
+    graph.conv("small", "sub_2", (3, 3, 3, 8), stride=2)
+    graph.conv("alpha", "small", (1, 1, 8, 1), activation="Sigmoid")
+    with tempfile.TemporaryDirectory() as folder:
+        graph.write(Path(folder) / "model.json", ["alpha"])
+        return {path.name: path.read_bytes() for path in sorted(Path(folder).iterdir())}
+
+
+TFJS = _tfjs_files()
+
+
+def _tfjs() -> Iterator[Case]:
+    def changed(name: str, change: Callable[[Any, list[Any], Any], Any], **kind: bool) -> Case:
+        model = json.loads(TFJS["model.json"])
+        change(model, model["modelTopology"]["node"], model["weightsManifest"][0])
+        return Case(name, ".json", json.dumps(model).encode(), **kind)
+
+    def first(nodes: list[Any], op: str) -> Any:
+        return next(node for node in nodes if node["op"] == op)
+
+    for name in ("/etc/passwd", "../../../../etc/passwd", "gone.bin", "model.json", ".hidden"):
+        yield changed(f"weights in {name}", lambda m, n, w, name=name: w.update(paths=[name]))
+    for shape in ([1 << 20] * 3, [1 << 40, 1 << 40], [-3, 9], [1] * 60, [3, 3, 3, 9]):
+        yield changed(f"weights of {shape[:3]}", lambda m, n, w, shape=shape: w["weights"][0].update(shape=shape))
+    yield changed("weights of strings", lambda m, n, w: w["weights"][0].update(dtype="string"))
+    yield changed("weights twice", lambda m, n, w: m["weightsManifest"].append(w))
+    yield changed("picture of 10^12 pixels", lambda m, n, w: first(n, "Placeholder")["attr"].update(
+        shape={"shape": graphs.dims(1, 1_000_000, 1_000_000, 3)}))  # fmt: skip
+    yield changed("a circle", lambda m, n, w: first(n, "Conv2D")["input"].__setitem__(0, "alpha"))
+    yield changed("stride of 0", lambda m, n, w: first(n, "Conv2D")["attr"].update(strides=graphs.ints([1, 0, 0, 1])))
+    yield changed("unknown operator", lambda m, n, w: first(n, "Relu6").update(op="PyFunc"))
+    yield changed("too many nodes", lambda m, n, w: n.extend([{"name": "x", "op": "Placeholder"}] * 100_000))
+    yield changed("no graph", lambda m, n, w: m.pop("modelTopology"))
+    yield Case("lists in lists", ".json", b"[" * 100_000)
+
+
+Layers = dict[str, tuple[int, ...]]
+KERAS: Layers = {
+    **{f"entry_flow_conv1_{n}/kernel:0": (3, 3, given, made) for n, given, made in ((1, 3, 32), (2, 32, 64))},
+    **{
+        f"entry_flow_conv1_{n}_BN/{weight}:0": (made,)
+        for n, made in ((1, 32), (2, 64))
+        for weight in ("gamma", "beta", "moving_mean", "moving_variance")
+    },
+}
+"""The first layers of DeepLabV3+ as Keras names them: what follows is missing, so that none of these files is sound."""
+
+
+def _hdf5(content: Layers | Callable[[Any], Any]) -> bytes:
+    import h5py
+
+    made = io.BytesIO()
+    with h5py.File(made, "w") as file:
+        if callable(content):
+            content(file)
+        else:
+            for name, shape in content.items():
+                file[name] = np.ones(shape, np.float32)
+    return made.getvalue()
+
+
+def _keras() -> Iterator[Case]:
+    import h5py
+
+    kernel, shape = "entry_flow_conv1_1/kernel:0", KERAS["entry_flow_conv1_1/kernel:0"]
+
+    def case(name: str, content: Any) -> Case:
+        return Case(name, ".h5", _hdf5(content))
+
+    def dataset(name: str, shape: tuple[int, ...], dtype: Any = "f4", **options: Any) -> Case:
+        return case(name, lambda file: file.create_dataset(kernel, shape, dtype, **options))
+
+    yield dataset("kernel of 10^12 numbers", (3, 3, 3, 1 << 40), chunks=True)
+    yield dataset("weights in /etc/passwd", shape, external=[("/etc/passwd", 0, 4 * 864)])
+    yield dataset("strings", shape, h5py.string_dtype())
+    yield dataset("lists", shape, h5py.vlen_dtype(np.float32))
+    yield dataset("records", shape, np.dtype([("a", "f4", (10_000,))]))
+    yield dataset("no number", shape, fillvalue=np.nan)
+
+    def vast(file: Any) -> None:
+        """HDF5 reads 3.6 GB from the 1 MB that comes out of this chunk."""
+        made = file.create_dataset(
+            kernel, shape, "f4", chunks=(1, 1, 1, 900_000_000), maxshape=(3, 3, 3, None), compression="gzip"
+        )
+        made.id.write_direct_chunk((0, 0, 0, 0), zlib.compress(bytes(1 << 20)))
+
+    def circle(file: Any) -> None:
+        file["entry_flow_conv1_1/a"] = file.create_group("entry_flow_conv1_1/b")
+        file["entry_flow_conv1_1/a/c"] = file
+
+    def deep(file: Any) -> None:
+        group = file.create_group("entry_flow_conv1_1")
+        for _ in range(500):
+            group = group.create_group("a")
+
+    def elsewhere(file: Any) -> None:
+        layout = h5py.VirtualLayout(shape, "f4")
+        layout[...] = h5py.VirtualSource("/etc/passwd", "x", shape)
+        file.create_virtual_dataset(kernel, layout)
+
+    yield case("a vast chunk", vast)
+    yield case("a circle", circle)
+    yield case("groups in groups", deep)
+    yield case("a part of another file", elsewhere)
+    yield case("a link to another file", lambda f: f.__setitem__(kernel, h5py.ExternalLink("/etc/passwd", "x")))
+    yield case("a link to itself", lambda f: f.__setitem__(kernel, h5py.SoftLink(f"/{kernel}")))
+    yield case("a group for numbers", lambda f: f.create_group(kernel))
+    yield case("another network", {"dense/kernel:0": (3, 4)})
+
+    def negative(file: Any) -> None:
+        for name, shape in KERAS.items():
+            file[name] = np.full(shape, -1 if "variance" in name else 1, np.float32)
+
+    yield case("variance below 0", negative)

@@ -240,6 +240,8 @@ def test_doctor_proves_the_default_path(livematte: Callable) -> None:
     assert facts["tuned"] == {}
     assert facts["kernels"]["variant"]
     assert facts["ffmpeg"]["encoders"]["h264"]
+    assert facts["live"]["begins"][-1].startswith("begins at ")
+    assert facts["live"]["virtual"]
 
 
 def test_doctor_tells_engines_that_are_missing_or_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -272,6 +274,8 @@ def test_doctor_fails_when_the_kernels_do_not_load(livematte: Callable, monkeypa
     code, out, _ = livematte("doctor")
     assert code == cli.FAILED
     assert "PROBLEM: kernels: no library" in out
+    assert re.search(r"^live +begins at \S+$", out, re.MULTILINE)
+    assert re.search(r"^virtual camera +\S", out, re.MULTILINE)
 
 
 def test_engines_do_not_greet_their_users(tmp_path: Path, shared: Callable[[str], Path]) -> None:

@@ -131,8 +131,26 @@ def test_presets(live: Live, livematte: Run, folder: Path) -> None:
     assert "did you mean office?" in livematte("ctl", "preset", "ofice")[2]
     assert livematte("ctl", "preset", "office", "--delete")[1] == "office deleted\n"
     assert "one of them" in livematte("ctl", "preset", "--save")[2]
+    assert livematte("ctl", "preset", "--list")[1] == ""
     (folder / "presets.toml").write_text("[presets.a]\nsofness = 1\n")
     assert "line 2" in livematte("ctl", "preset")[2]
+
+
+def test_presets_are_listed_without_a_stream(livematte: Run, folder: Path) -> None:
+    code, shown, said = livematte("ctl", "preset", "--list")
+    assert (code, shown) == (0, "")
+    assert f"writes them to {folder / 'presets.toml'}" in said
+    (folder / "presets.toml").write_text('[presets.a]\nwho = "nearest"\nzones = [[[0, 0], [1, 0], [1, 1]]]\n')
+    assert livematte("ctl", "preset", "--list") == (0, "a  who nearest, zones 1\n", "")
+    assert livematte("ctl", "preset") == (0, "a  who nearest, zones 1\n", "")
+    listed = json.loads(livematte("ctl", "preset", "--list", "--json")[1])["presets"]
+    assert listed == {"a": {"who": "nearest", "zones": [[[0, 0], [1, 0], [1, 1]]]}}
+    (folder / "presets.toml").write_text("[presets.a\n")
+    assert "line 1" in livematte("ctl", "preset", "--list")[2]
+    assert "leave out 'a'" in livematte("ctl", "preset", "a", "--list")[2]
+    assert "one of them" in livematte("ctl", "preset", "--list", "--save")[2]
+    assert "no stream" in livematte("ctl", "preset", "--list", "--name", "x")[2]
+    assert "no stream that can be steered" in livematte("ctl", "preset", "a")[2]
 
 
 def test_the_address_of_the_page(live: Live, livematte: Run) -> None:
@@ -235,6 +253,8 @@ def test_live_with_control(livematte: Run, monkeypatch: pytest.MonkeyPatch) -> N
         (("--control", "x"), "a control address is a port"),
         (("--control", "nowhere.invalid:0"), "cannot listen on nowhere.invalid"),
         (("--preset", "none"), "no preset is called 'none'"),
+        (("--match", "0.5"), "--match takes its light from a new background, and the effect blur has none"),
+        (("--match", "0.5", "--effect", "transparent"), "the effect transparent has none; leave it out, or choose"),
     ],
 )
 def test_live_refuses(livematte: Run, words: tuple[str, str], says: str) -> None:

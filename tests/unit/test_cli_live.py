@@ -15,9 +15,11 @@ from typing import Any
 import av
 import pytest
 
-from livematte import Blur, OptionError, Size
+from livematte import Blur, OpenError, OptionError, Size, _pipewire
+from livematte._pipewire import Node
 from livematte.cli import live as live_command
 from livematte.cli._keys import keys
+from livematte.sources._cameras import spec_of
 from livematte.sources._v4l2 import Camera, Mode
 
 CLIP = "synthetic:64x36@30*15"
@@ -34,7 +36,9 @@ def test_a_clip_becomes_a_file_and_figures(livematte: Run, tmp_path: Path) -> No
     assert figures["size"] == [64, 36]
     assert figures["latency"]["p95_ms"] > 0
     with av.open(str(out)) as clip:
-        assert sum(1 for _ in clip.decode(video=0)) == figures["frames"]
+        times = [frame.pts * frame.time_base * 30 for frame in clip.decode(video=0)]
+    assert times == list(range(len(times)))  # a constant rate
+    assert abs(len(times) - figures["frames"]) <= 2
 
 
 def test_what_exists_is_only_replaced_if_asked_for(livematte: Run, tmp_path: Path) -> None:
@@ -102,16 +106,46 @@ def test_what_cannot_be_is_one_line(livematte: Run, words: tuple[str, ...], says
     assert said.count("\n") == 1
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="PipeWire is Linux's")
 def test_cameras_are_listed(livematte: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     from livematte.sources import camera
 
     there = [Camera(0, "/dev/video0", "HD Webcam", (Mode("MJPG", Size(1280, 720), None),))]
+    nodes = [
+        Node(1, "41", "v4l2_input.usb", "HD Webcam", device="/dev/video0"),
+        Node(2, "42", "livematte", "Livematte", ours=True),
+        Node(3, "43", "libcamera_input", "Built-in Front Camera"),
+        Node(4, "44", "room", "Room"),
+    ]
     monkeypatch.setattr(camera, "found", lambda: there)
+    monkeypatch.setattr(_pipewire, "cameras", lambda: nodes)
     code, shown, _ = livematte("live", "--list")
     assert code == 0
-    assert shown == "camera:0  HD Webcam  (/dev/video0)\n    MJPG   1280x720  \n"
-    assert json.loads(livematte("live", "--list", "--json")[1])[0]["name"] == "HD Webcam"
+    assert shown == (
+        "camera:0  HD Webcam  (/dev/video0)\n    MJPG   1280x720\n"
+        "pipewire:libcamera_input  Built-in Front Camera  (PipeWire)\npipewire:room  Room  (PipeWire)\n"
+    )
+    listed = json.loads(livematte("live", "--list", "--json")[1])
+    assert [one["spec"] for one in listed] == ["camera:0", "pipewire:libcamera_input", "pipewire:room"]
+    assert listed[0]["modes"] == [{"pixels": "MJPG", "size": [1280, 720], "fps": None}]
+
+    assert [spec_of(named) for named in (None, "0", "webcam", "/dev/video0", "front", "Room", "room")] == [
+        *("camera:", "camera:0", "camera:webcam", "camera:/dev/video0"),
+        *("pipewire:libcamera_input", "pipewire:room", "pipewire:room"),
+    ]
+    with pytest.raises(OpenError, match="several cameras are called 'r': libcamera_input, room"):
+        spec_of("r")
+    with pytest.raises(OpenError, match=r"no camera is called '9'; there are: 0 \(HD Webcam\); PipeWire has libcam"):
+        spec_of("9")
     monkeypatch.setattr(camera, "found", list)
+    del nodes[0]
+    assert spec_of(None) == "pipewire:libcamera_input"
+
+    def none() -> list[Node]:
+        raise _pipewire.NoPipeWire("no daemon")
+
+    monkeypatch.setattr(_pipewire, "cameras", none)
+    assert (spec_of(None), spec_of("x")) == ("camera:", "camera:x")
     code, shown, said = livematte("live", "--list")
     assert (code, shown) == (0, "")
     assert "no camera is plugged in" in said
@@ -120,6 +154,7 @@ def test_cameras_are_listed(livematte: Run, monkeypatch: pytest.MonkeyPatch) -> 
 STATUS: dict[str, Any] = {
     "paused": False,
     "camera": "open",
+    "readers": None,
     "loading": False,
     "model": "livematte:fast",
     "effect": "blur:0.6",
@@ -139,6 +174,8 @@ def test_the_line() -> None:
         "open 1280x720 30.0 fps | p50 9 p95 21 p99 31 ms | dropped 2 | covered 11 | full | blur:0.6 | livematte:fast"
     )
     assert text.index("full") < 80
+    unseen = live_command.line({**STATUS, "readers": 0, "camera": "closed"})
+    assert unseen.startswith("nobody looks 1280x720 30.0 fps")
     nothing = {**STATUS, "paused": True, "loading": True, "latency": dict.fromkeys(STATUS["latency"]), "error": "gone"}
     assert live_command.line(nothing).startswith("paused 1280x720 30.0 fps | gone | - ms | ")
     assert live_command.line(nothing).endswith(" | loading livematte:fast")
@@ -221,7 +258,9 @@ def test_signals_pause_and_end_in_order(running: Callable[..., Any], tmp_path: P
     process.send_signal(signal.SIGINT)
     assert process.wait(30) == 0
     with av.open(str(tmp_path / "out.mp4")) as clip:  # a whole file
-        assert sum(1 for _ in clip.decode(video=0)) > 3
+        times = [frame.pts * frame.time_base * 30 for frame in clip.decode(video=0)]
+    assert times == list(range(len(times)))
+    assert len(times) > 3
 
 
 def test_keys_of_a_terminal(running: Callable[..., Any]) -> None:
@@ -240,6 +279,36 @@ def test_keys_of_a_terminal(running: Callable[..., Any]) -> None:
         assert process.wait(30) == 0
     finally:
         os.close(ours)
+
+
+BEHIND = """
+import os
+from livematte.cli._keys import keys
+child = os.fork()
+if child == 0:
+    os.setpgid(0, 0)
+    with keys(print) as there:
+        os._exit(9 if there else 0)
+_, status = os.waitpid(child, os.WUNTRACED)
+os._exit(status >> 8)  # of one that was stopped: the signal
+"""
+"""What a shell does for a program with `&`."""
+
+
+def test_behind_the_shell_the_terminal_is_left_alone() -> None:
+    pty = pytest.importorskip("pty", reason="this system has no pseudo-terminals")
+    ours, theirs = pty.openpty()
+    login = "import os, pty, sys; sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))"
+    command = [sys.executable, "-c", login, sys.executable, "-c", BEHIND]
+    try:
+        environment = {**os.environ, "PYTHONPATH": ":".join(sys.path)}
+        done = subprocess.run(
+            command, stdin=theirs, stdout=theirs, stderr=theirs, env=environment, timeout=30, check=False
+        )
+        assert done.returncode == 0
+    finally:
+        os.close(ours)
+        os.close(theirs)
 
 
 def test_without_a_terminal_there_are_no_keys() -> None:

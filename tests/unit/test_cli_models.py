@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from livematte import _registry, cli
-from livematte.models import mediapipe
+from livematte.cli import models
+from livematte.models import bodypix, mediapipe, modnet
 
 LANDSCAPE = mediapipe.SPECS["landscape"]
 
@@ -30,24 +31,41 @@ def run(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.
     return call
 
 
-def test_list_shows_names_state_and_terms(run: Run) -> None:
+def test_list_shows_what_is_here_first(run: Run) -> None:
     code, out, err = run("models", "list")
     assert (code, err) == (0, "")
-    rows = {line.split()[0]: line for line in out.splitlines()}
-    assert set(rows) >= {"livematte:fast", "mediapipe:landscape", "mediapipe:general"}
-    cells = {name: " ".join(line.split()) for name, line in rows.items()}
-    assert cells["livematte:fast"] == "livematte:fast 256x144 +2 35 M Apache-2.0 yes - in package"
-    assert cells["mediapipe:general"] == "mediapipe:general 256x256 59 M Apache-2.0 yes - not here"
-    assert rows["rvm:mobilenetv3"].split()[3:6] == ["-", "GPL-3.0", "unclear"]
+    lines = [" ".join(line.split()) for line in out.splitlines()]
+    here, pulled, own = (lines.index(title) for title in models.GROUPS)
+    assert "livematte:fast 256x144 +2 35 M Apache-2.0 yes -" in lines[here:pulled]
+    assert "mediapipe:general 256x256 59 M Apache-2.0 yes -" in lines[pulled:own]
+    assert "bodypix:mobilenet-075-s8, -q2, -q1 257x257 1.5 G Apache-2.0 yes -" in lines[pulled:own]
+    assert "rvm:mobilenetv3 1280x720 +2 - GPL-3.0 unclear -" in lines[pulled:own]
+    assert "modnet:webcam 896x512 +2 - Apache-2.0 yes -" in lines[own:]
     assert max(map(len, out.splitlines())) <= 100
+
+
+def test_a_pulled_model_moves_up(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "cache" / "weights" / "bodypix" / "MobileNetV1-x050-stride16.onnx"
+    path.parent.mkdir(parents=True)
+    path.touch()
+    lines = [" ".join(line.split()) for line in run("models", "list")[1].splitlines()]
+    pulled = lines.index(models.GROUPS[1])
+    assert any(line.startswith("bodypix:mobilenet-050-s16 ") for line in lines[:pulled])
+    assert any(line.startswith("bodypix:mobilenet-050-s16-q2 ") for line in lines[pulled:])
+
+
+def test_only_rows_that_are_alike_are_folded() -> None:
+    rows = [("a:x", "1"), ("a:x-q2", "1"), ("a:x-q1", "2"), ("a:xy", "2"), ("a:xy-z", "2"), ("a:xy-z-w", "2")]
+    assert models.folded(rows) == [("a:x, -q2", "1"), ("a:x-q1", "2"), ("a:xy, -z, -z-w", "2")]
 
 
 def test_list_as_json(run: Run) -> None:
     code, out, _ = run("models", "list", "--json")
     assert code == 0
-    models = {m["name"]: m for m in json.loads(out)}
-    assert models["mediapipe:landscape"]["licence"] == "Apache-2.0"
-    assert models["mediapipe:landscape"]["files"][0]["sha256"] == LANDSCAPE.files[0].sha256
+    known = {m["name"]: m for m in json.loads(out)}
+    assert len(known) == len(models.every())
+    assert known["mediapipe:landscape"]["licence"] == "Apache-2.0"
+    assert known["mediapipe:landscape"]["files"][0]["sha256"] == LANDSCAPE.files[0].sha256
 
 
 def test_info_shows_address_and_checksum(run: Run) -> None:
@@ -131,6 +149,17 @@ def test_pull_without_a_network_names_the_way_out(run: Run, monkeypatch: pytest.
     assert (code, out) == (1, "")
     assert "--weights FILE" in err
     assert err.count("\n") == 1
+
+
+def test_pull_asks_a_mirror_for_what_is_published(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """BodyPix's network is there in a format of nobody's address, too, which no mirror has."""
+    monkeypatch.setenv("LIVEMATTE_MIRROR", "http://127.0.0.1:1/mirror")
+    pulled = models.wanted(bodypix.SPECS["mobilenet-050-s16"])
+    assert [file.path for file in pulled] == ["bodypix/mobilenet/float/050/model-stride16.json"]
+    assert models.wanted(modnet.SPECS["webcam"]) == modnet.SPECS["webcam"].all_files
+    monkeypatch.setenv("no_proxy", "*")
+    err = run("models", "pull", "bodypix:mobilenet-050-s16")[2]
+    assert "/mirror/bodypix/mobilenet/float/050/model-stride16.json" in err
 
 
 def test_pull_of_packaged_weights_only_checks_them(run: Run) -> None:

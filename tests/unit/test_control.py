@@ -746,6 +746,20 @@ class TestSocket:
             page.send("nonsense")
             assert reply(page, None)["status"] == 400
 
+    def test_the_preview_of_a_stream_that_was_started_again(self, stream: Stream) -> None:
+        """It counts its frames from the beginning."""
+        with connected(stream) as page, Preview(parts.Output()) as preview:
+            said = (page.recv(PATIENCE_S) for _ in range(30))  # figures come all the time
+            pictures = (one for one in said if isinstance(one, bytes))
+            page.send(json.dumps({"preview": True}))
+            for _ in range(3):
+                next(pictures)
+            stream.desk.preview = preview
+            while not preview.watched:
+                stream.out.wait_for(1)
+            preview.write(Synthetic(parts.SIZE).frame(0))
+            assert any(not near(decoded(picture), (0, 177, 64)) for picture in pictures)
+
     def test_a_long_message_ends_it(self, stream: Stream) -> None:
         from websockets.exceptions import ConnectionClosed
 

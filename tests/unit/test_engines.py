@@ -252,3 +252,33 @@ def test_engine_modules_load_no_runtime() -> None:
         "print([m for m in ('onnxruntime', 'ai_edge_litert', 'onnx', 'tflite') if m in sys.modules])\n"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+SIGNALLED = """
+import gc, os, signal, sys
+from pathlib import Path
+
+from livematte import _registry
+
+heard = []
+signal.signal(signal.SIGTERM, lambda *given: heard.append(given))
+first, second = (_registry.create("engines", sys.argv[1], graph=Path(sys.argv[2])) for _ in range(2))
+for engine in (first, second):
+    engine.close()
+del engine, first
+gc.collect()
+del second
+gc.collect()
+os.kill(os.getpid(), signal.SIGTERM)
+sys.exit(0 if heard else 1)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no such signals")
+@pytest.mark.parametrize("engine", _registry.names("engines"))
+def test_a_signal_is_heard_after_engines_have_gone(engine: str) -> None:
+    if not _registry.load("engines", engine).installed():
+        pytest.skip(f"{engine} is not installed")
+    graph = TFLITE if engine == "litert" else ONNX
+    found = subprocess.run([sys.executable, "-c", SIGNALLED, engine, str(graph)], capture_output=True, check=False)
+    assert found.returncode == 0, found.stderr.decode()

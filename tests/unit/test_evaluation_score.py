@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from livematte import cli
+from livematte._errors import OptionError
 from livematte._frame import Frame
 from livematte._pipeline import StreamState
 from livematte.evaluation import score, tables
@@ -207,6 +208,38 @@ def test_models_stand_side_by_side(livematte: Callable, data: Path, clip: Path) 
     assert first[1] == "2"
     assert [heading in out for heading in tables.HEADINGS.values()] == [True] * 9
     assert sum(row[:1] == ["figure"] for row in rows) == 2
+
+
+def test_names_of_models_are_told_from_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from livematte.cli.evaluate import models_of
+
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a=b.onnx").touch()
+    options = "bodypix:mobilenet-050-s16:resolution=0.5"
+    found = {
+        "mediapipe": ("mediapipe", None),
+        "mediapipe:general=a=b.onnx": ("mediapipe:general", "a=b.onnx"),
+        "mediapipe=missing=it.tflite": ("mediapipe", "missing=it.tflite"),
+        options: (options, None),
+        f"{options},threshold=0.6": (f"{options},threshold=0.6", None),
+        f"{options}=a=b.onnx": (options, "a=b.onnx"),
+        f"bodypix:mobilenet-050-s16={tmp_path}/a=b.onnx": ("bodypix:mobilenet-050-s16", f"{tmp_path}/a=b.onnx"),
+        "deeplabv3:voc:person,dog=a=b.onnx": ("deeplabv3:voc:person,dog", "a=b.onnx"),
+        "custom:runs/side=320/model.json": ("custom:runs/side=320/model.json", None),
+    }
+    assert models_of(list(found), None) == list(found.values())
+    assert models_of([options], "a=b.onnx") == [(options, "a=b.onnx")]
+    with pytest.raises(OptionError, match="--weights is for one model"):
+        models_of(["mediapipe=a=b.onnx"], "a=b.onnx")
+
+
+def test_options_stay_in_a_models_name(shared: Callable[[str], Path]) -> None:
+    weights = shared("weights/bodypix/MobileNetV1-x050-stride16.onnx")
+    names = [f"bodypix:mobilenet-050-s16{options}" for options in ("", ":resolution=0.25", ":resolution=0.5")]
+    models = [Model(name, weights=weights) for name in names]
+    assert [model.name for model in models] == names
+    for model in models:
+        model.close()
 
 
 def test_the_sheet_shows_picture_truth_and_alphas(livematte: Callable, data: Path, tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ STATUS: dict[str, Any] = {
     "frames": 900,
     "covered": 12,
     "dropped": 3,
+    "output_dropped": 4,
     "openings": 2,
     "fps": 29.9,
     "latency": {"p50_ms": 8.5, "p95_ms": 20.25, "p99_ms": 31.0},
@@ -45,6 +46,7 @@ def test_the_figures_are_those_of_the_status() -> None:
     assert samples["livematte_covered_frames_total"] == "12"
     assert samples["livematte_dropped_frames_total"] == "3"
     assert samples['livematte_latency_seconds{quantile="0.95"}'] == "0.02025"
+    assert samples["livematte_output_dropped_frames_total"] == "4"
     assert samples["livematte_latency_seconds_sum"] == "8.123"
     assert samples["livematte_latency_seconds_count"] == "888"
     assert samples['livematte_camera_state{name="lost"}'] == "1"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
@@ -15,9 +15,9 @@ from livematte import _registry, _weights
 from livematte._errors import DownloadError, LoadError, WeightsError
 from livematte._frame import Frame, Size
 from livematte._stages import Segmenter
-from livematte.engines import Tensor, onnxruntime
+from livematte.engines import onnxruntime
 from livematte.models import bodypix, deeplabv3
-from livematte.models._logits import LogitSegmenter, against_others, sigmoid, stretch
+from livematte.models._logits import by_area, by_corners, sigmoid, stretch
 from livematte.models._spec import ModelSpec
 
 F32 = npt.NDArray[np.float32]
@@ -27,92 +27,43 @@ Shared = Callable[[str], Path]
 SPECS = [*deeplabv3.SPECS.values(), *(bodypix.SPECS[tag] for tag in bodypix.LOCAL)]
 
 
-class FakeEngine:
-    """A graph whose every output holds its channel's number times `step`."""
-
-    name = "fake"
-
-    def __init__(self, picture: tuple[int, ...], outputs: Sequence[tuple[int, ...]], channel_axis: int = 1) -> None:
-        self.inputs = (Tensor("picture", picture),)
-        self.outputs = tuple(Tensor(f"out{i}", shape) for i, shape in enumerate(outputs))
-        self._axis, self.seen, self.closed = channel_axis, np.zeros(0, np.float32), False
-
-    def run(self, inputs: Sequence[F32]) -> list[F32]:
-        self.seen = inputs[0]
-        made = []
-        for tensor in self.outputs:
-            shape = [1] * 4
-            shape[self._axis] = tensor.shape[self._axis]
-            ramp = np.arange(tensor.shape[self._axis], dtype=np.float32).reshape(shape)
-            made.append(np.broadcast_to(ramp, tensor.shape).astype(np.float32))
-        return made
-
-    def close(self) -> None:
-        self.closed = True
-
-
 # arithmetic
 
 
-def test_against_others_is_the_softmax() -> None:
-    logits = np.random.default_rng(1).normal(0, 20, (21, 5, 7)).astype(np.float32)
-    shifted = np.exp(logits.astype(np.float64) - logits.max(axis=0))
-    expected = shifted[15] / shifted.sum(axis=0)
-    assert np.abs(sigmoid(against_others(logits, 15)) - expected).max() < 1e-5
+def test_sigmoid_does_not_overflow() -> None:
+    assert np.allclose(sigmoid(np.array([-3.0, 0.0, 200.0, -200.0], np.float32)), [0.04742587, 0.5, 1.0, 0.0])
 
 
-def test_a_class_alone_is_its_own_logit() -> None:
-    logits = np.array([[[-3.0, 0.0, 200.0, -200.0]]], np.float32)
-    assert np.array_equal(against_others(logits, 0), logits[0])
-    assert np.allclose(sigmoid(logits[0]), [[0.04742587, 0.5, 1.0, 0.0]])
-
-
-@pytest.mark.parametrize(("cells", "pixels"), [(33, 257), (17, 257), (5, 5), (1, 3), (2, 3)])
-def test_stretch_keeps_corners_and_is_linear(cells: int, pixels: int) -> None:
-    matrix = stretch(cells, pixels)
-    ramp = matrix @ np.arange(cells, dtype=np.float32)
-    assert matrix.dtype == np.float32
-    assert np.allclose(matrix.sum(axis=1), 1)
-    assert np.allclose(ramp, np.linspace(0, cells - 1, pixels), atol=1e-4)
-
-
-# any graph of this kind
+def by_matrix(cells: int, at: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Linear interpolation as a matrix (pixels, cells)."""
+    weights: npt.NDArray[np.float64] = np.maximum(0, 1 - np.abs(at[:, None] - np.arange(cells)))
+    return weights
 
 
 @pytest.mark.parametrize(
-    ("picture", "outputs", "axis"),
-    [
-        ((1, 3, 9, 17), [(1, 34, 2, 3), (1, 2, 2, 3)], 1),
-        ((1, 9, 17, 3), [(1, 2, 3, 34), (1, 2, 3, 2)], 3),
-    ],
+    ("grid", "size"),
+    [((19, 33), (289, 513)), ((17, 17), (257, 257)), ((5, 4), (5, 4)), ((1, 2), (3, 3)), ((6, 5), (3, 1))],
 )
-def test_either_layout_and_the_right_output(
-    picture: tuple[int, ...], outputs: list[tuple[int, ...]], axis: int
-) -> None:
-    engine = FakeEngine(picture, outputs, axis)
-    segmenter = LogitSegmenter("test", engine, Size(17, 9), classes=2, person=1)
-    matte, state = segmenter.segment(Frame.from_rgb(np.full((4, 4, 3), 255, np.uint8), pts=7), None)
-    assert state is None
-    assert (matte.alpha.shape, matte.alpha.dtype, matte.pts) == ((9, 17), np.float32, 7)
-    assert np.allclose(matte.alpha, 1 / (1 + np.exp(-1)))
-    assert engine.seen.min() == engine.seen.max() == 1.0  # white, of -1 to 1
-
-
-@pytest.mark.parametrize(
-    ("picture", "outputs", "message"),
-    [
-        ((1, 1, 9, 17), [(1, 2, 9, 17)], r"one input \(1, 3, h, w\)"),
-        ((1, 3, 9, 17), [(1, 4, 9, 17)], "an output of 2 channels"),
-        ((1, 3, 8, 17), [(1, 2, 8, 17)], "takes pictures of 17x9, this file of 17x8"),
-    ],
-)
-def test_other_graphs_are_refused_and_closed(
-    picture: tuple[int, ...], outputs: list[tuple[int, ...]], message: str
-) -> None:
-    engine = FakeEngine(picture, outputs)
-    with pytest.raises(LoadError, match=message):
-        LogitSegmenter("test", engine, Size(17, 9), classes=2, person=1)
-    assert engine.closed
+@pytest.mark.parametrize("corners", [True, False])
+def test_stretch_is_linear_interpolation(grid: tuple[int, int], size: tuple[int, int], corners: bool) -> None:
+    logits = np.random.default_rng(5).normal(0, 4, (2, *grid)).astype(np.float32)
+    places = by_corners if corners else by_area
+    rows, columns = (places(cells, pixels) for cells, pixels in zip(grid, size, strict=True))
+    made = stretch(logits, rows, columns)
+    down, across = (
+        by_matrix(
+            cells,
+            np.linspace(0, cells - 1, pixels)
+            if corners
+            else np.clip((np.arange(pixels) + 0.5) * cells / pixels - 0.5, 0, cells - 1),
+        )
+        for cells, pixels in zip(grid, size, strict=True)
+    )
+    expected = down @ logits.astype(np.float64) @ across.T
+    assert (made.shape, made.dtype) == (expected.shape, np.float32)
+    assert np.abs(sigmoid(made) - 1 / (1 + np.exp(-expected))).max() < 1e-6
+    part = stretch(logits, rows.first(2), columns)
+    assert np.array_equal(part, made[:, :2])
 
 
 # the published files

@@ -13,6 +13,7 @@ from livematte._errors import LoadError, OptionError, UnknownName
 from livematte._frame import Frame, Size
 from livematte.engines import Tensor
 from livematte.models import deeplabv3, mediapipe
+from livematte.models._logits import by_area, stretch
 from livematte.models._network import IMAGENET, NetworkSegmenter, Picture, Scores
 from livematte.models._spec import choose
 
@@ -117,6 +118,29 @@ def test_scores_in_either_layout(layout: str) -> None:
     scores = Scores(("background", "person"))
     segmenter = NetworkSegmenter("test", engine, None, picture=Picture(), scores=scores)
     assert np.array_equal(segmenter.segment(picture(), None)[0].alpha, maps[1])
+
+
+@pytest.mark.parametrize("planar", [True, False])
+def test_of_several_outputs_that_with_a_channel_for_each_class_counts(planar: bool) -> None:
+    """The grid has as many rows as there are classes, so that the layout has to tell."""
+    maps = [np.random.default_rng(seed).random((channels, 2, 3), np.float32) for seed, channels in ((1, 34), (2, 2))]
+    answers = [made[None] if planar else np.ascontiguousarray(made.transpose(1, 2, 0))[None] for made in maps]
+    engine = Recorder((1, 3, 2, 3) if planar else (1, 2, 3, 3), *answers)
+    scores = Scores(("background", "person"))
+    segmenter = NetworkSegmenter("test", engine, Size(3, 2), picture=Picture(), scores=scores)
+    assert np.array_equal(segmenter.segment(picture(), None)[0].alpha, maps[1][1])
+
+
+def test_labels_of_a_coarse_grid_are_the_likeliest_class() -> None:
+    logits = np.random.default_rng(4).normal(0, 3, (1, 5, 3, 4)).astype(np.float32)
+    names = ("background", "a", "b", "c", "d")
+    engine = Recorder((1, 3, 9, 16), logits)
+    segmenter = NetworkSegmenter("test", engine, None, picture=Picture(), scores=Scores(names, ("a",)))
+    expected = stretch(logits[0], by_area(3, 9), by_area(4, 16)).argmax(axis=0)
+    labels = segmenter.labels(picture())
+    assert labels.dtype == np.int64
+    assert np.array_equal(labels, expected)
+    assert set(np.unique(labels)) == set(range(5))
 
 
 def test_coarse_scores_have_their_corners_where_the_network_has_them() -> None:

@@ -12,7 +12,7 @@ import pytest
 from livematte import _registry
 from livematte._errors import LoadError
 from livematte._frame import Frame, Size
-from livematte.models._logits import stretch
+from livematte.models._logits import by_corners, stretch
 from livematte.models._xception import converted
 
 h5py = pytest.importorskip("h5py")
@@ -154,7 +154,7 @@ def test_it_computes_what_keras_does(tmp_path: Path) -> None:
     graph.write_bytes(converted(path.read_bytes(), path.name, classes, Size(width, height)))
     engine = _registry.create("engines", "onnxruntime", graph=graph)
     made = engine.run([np.ascontiguousarray(rgb.transpose(0, 3, 1, 2))])[0][0]
-    whole = stretch(height // 4, height) @ made @ stretch(width // 4, width).T
+    whole = stretch(made, by_corners(height // 4, height), by_corners(width // 4, width))
     assert np.abs(whole - expected).max() < 1e-4 * expected.std()
     assert (whole.argmax(axis=0) == expected.argmax(axis=0)).mean() > 0.9999
 

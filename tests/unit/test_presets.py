@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
@@ -57,6 +58,19 @@ def test_every_key_is_read(file: PresetFile) -> None:
             bokeh=False,
         )
     }
+
+
+def test_the_sample_that_the_web_app_reads_too() -> None:
+    """tests/web/presets.test.mjs asks the same of the app, and sends generated ones both ways."""
+    golden = Path(__file__).parents[1] / "golden"
+    expected = json.loads((golden / "presets.json").read_text(encoding="utf-8"))
+    for values in expected.values():  # a path counts from the file's folder
+        kind, colon, argument = values.get("effect", "").partition(":")
+        if kind in ("image", "video"):
+            values["effect"] = f"{kind}{colon}{golden / argument}"
+    found = PresetFile(golden / "presets.toml")
+    assert found.error is None
+    assert json.loads(json.dumps(found.as_dict()["presets"])) == expected
 
 
 def test_a_painter_has_the_look(file: PresetFile) -> None:

@@ -132,6 +132,17 @@ def test_pulled_networks_are_served(server: _serve.Server, tmp_path: Path) -> No
     assert ask(server, path)[2] == b"weights"
 
 
+def test_files_of_bodypix_are_served_and_nothing_beside_them(server: _serve.Server, tmp_path: Path) -> None:
+    folder = tmp_path / "cache" / "weights" / "bodypix" / "mobilenet" / "float" / "050"
+    folder.mkdir(parents=True)
+    for name in ("model-stride16.json", "group1-shard1of1.bin"):
+        (folder / name).write_bytes(name.encode())
+        assert ask(server, f"/assets/models/bodypix/mobilenet/float/050/{name}")[2] == name.encode()
+    (tmp_path / "cache" / "weights" / "secret.bin").write_bytes(b"")
+    for path in ("bodypix/../secret.bin", "bodypix/%2e%2e/secret.bin", "bodypix//secret.bin", "bodypix/.x", "bodypix/"):
+        assert ask(server, f"/assets/models/{path}")[0] == 404
+
+
 def test_a_client_that_says_nothing_holds_up_nobody(server: _serve.Server) -> None:
     with socket.create_connection(("127.0.0.1", server.server_address[1]), timeout=10):
         assert ask(server, "/")[0] == 200

@@ -1,35 +1,17 @@
 /** The web app as `livematte serve` gives it, used by keyboard and pointer. */
 
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
-import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { after, afterEach, before, beforeEach, describe, test } from "node:test";
+import { openApp, running as runningIn, serveApp, until as untilIn } from "./app.mjs";
 import { launch, NAMES } from "./browsers.mjs";
 import { material } from "./material.mjs";
 
-const local = fileURLToPath(new URL("../../.venv/bin/python", import.meta.url));
 const folder = material();
-
-/** `livematte serve` on a free port. */
-async function serveApp() {
-  const server = spawn(existsSync(local) ? local : "python3", ["-u", "-m", "livematte", "serve", "--port", "0"], { stdio: ["ignore", "pipe", "inherit"] });
-  const url = await new Promise((resolve, reject) => {
-    let said = "";
-    server.stdout.on("data", (data) => {
-      said += data;
-      const found = /http:\/\/\S+/.exec(said);
-      if (found) resolve(found[0]);
-    });
-    server.on("exit", (code) => reject(new Error(`livematte serve ended with ${code}`)));
-  });
-  const ended = new Promise((resolve) => server.on("exit", resolve));
-  return { url, stop: () => (server.kill("SIGINT"), ended) };
-}
 
 for (const name of NAMES) {
   describe(`the web app in ${name}`, () => {
-    let server, browser, page, complaints, elsewhere;
+    let server, browser, page;
 
     before(async () => {
       server = await serveApp();
@@ -37,16 +19,11 @@ for (const name of NAMES) {
     });
 
     beforeEach(async () => {
-      page = await browser.newPage();
-      complaints = [];
-      elsewhere = [];
-      page.on("pageerror", (error) => complaints.push(String(error?.message ?? error)));
-      page.on("request", (request) => request.url().startsWith(server.url) || /^(blob|data):/.test(request.url()) || elsewhere.push(request.url()));
-      await page.goto(server.url);
-      await until(() => document.querySelectorAll(".tile").length >= 10);
+      page = await openApp(browser, server.url);
     });
 
     afterEach(async () => {
+      const { complaints, elsewhere } = page;
       await page.close();
       assert.deepEqual({ complaints, elsewhere }, { complaints: [], elsewhere: [] });
     });
@@ -56,15 +33,8 @@ for (const name of NAMES) {
       if (server) assert.equal(await server.stop(), 0, "Ctrl-C is how it ends");
     });
 
-    async function until(condition, ...args) {
-      for (let waited = 0; waited < 25_000; waited += 100) {
-        if (await page.evaluate(condition, ...args)) return;
-        await new Promise((resolve) => setTimeout(resolve, 100));
-      }
-      assert.fail(`${condition} never held; ${await page.evaluate(() => `${document.getElementById("message").textContent} ${document.getElementById("notice").textContent}`)}`);
-    }
-
-    const running = () => until(() => document.getElementById("stage").dataset.state === "running");
+    const until = (condition, ...args) => untilIn(page, condition, ...args);
+    const running = () => runningIn(page);
     const tabTo = async (id) => {
       for (let i = 0; i < 60 && (await page.evaluate(() => document.activeElement.id)) !== id; i++) await page.keyboard.press("Tab");
       assert.equal(await page.evaluate(() => document.activeElement.id), id);
@@ -138,7 +108,6 @@ for (const name of NAMES) {
     });
 
     test("fits a phone", async () => {
-      if (name === "firefox") return; // its driver here cannot resize a page
       await page.setViewport({ width: 360, height: 740 });
       const wide = await page.evaluate(() => [...document.querySelectorAll("body *")].filter((element) => element.getBoundingClientRect().right > innerWidth + 1).map(({ id, tagName }) => `${tagName}#${id}`));
       assert.deepEqual(wide, []);

@@ -52,13 +52,14 @@ export function program(name) {
 /**
  * Start a browser with a profile of its own.
  * @param clip y4m file that Chromium's fake camera plays; Firefox has a picture of its own.
+ * @param dark whether the person likes pages dark.
  */
-export async function launch(name, { clip, args = [] } = {}) {
+export async function launch(name, { clip, dark = false, args = [] } = {}) {
   const userDataDir = mkdtempSync(join(tmpdir(), `livematte-${name}-`));
   const options = { executablePath: program(name), headless: true, userDataDir, protocolTimeout: 240_000 };
   const camera = clip ? [`--use-file-for-fake-video-capture=${clip}`] : [];
   const browser = await puppeteer.launch(
-    name === "firefox" ? { ...options, browser: "firefox", extraPrefsFirefox: FIREFOX, args } : { ...options, args: [...CHROMIUM, ...camera, ...args] },
+    name === "firefox" ? { ...options, browser: "firefox", extraPrefsFirefox: { ...FIREFOX, "layout.css.prefers-color-scheme.content-override": dark ? 0 : 1 }, args } : { ...options, args: [...CHROMIUM, ...(dark ? ["--force-dark-mode"] : []), ...camera, ...args] },
   );
   const close = browser.close.bind(browser);
   browser.close = async () => {

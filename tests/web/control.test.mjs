@@ -140,6 +140,21 @@ for (const name of NAMES) {
       await shoot("blur");
     });
 
+    test("arrow keys do not show the room in passing: it has a button of its own", async () => {
+      await open();
+      const effect = () => page.evaluate(async (token) => (await (await fetch("api/status", { headers: { Authorization: `Bearer ${token}` } })).json()).settings.effect, stream.token);
+      await page.focus("input[name=effect]:checked");
+      while (!(await page.evaluate(() => document.querySelector("input[value=off]").checked))) await page.keyboard.press("ArrowDown");
+      await until(() => !document.getElementById("uncover").hidden && /Nothing has changed yet/.test(document.getElementById("uncovered").textContent));
+      assert.notEqual(await effect(), "off");
+      await tabTo("uncover");
+      await page.keyboard.press("Enter");
+      await until(() => document.getElementById("uncover").hidden && /Others see the room/.test(document.getElementById("uncovered").textContent));
+      assert.equal(await effect(), "off");
+      await page.evaluate(() => document.querySelector("input[value=blur]").click());
+      await until(() => document.getElementById("uncovered").closest("div").hidden);
+    });
+
     test("a picture of one's own, and one that is none", async () => {
       await open();
       const red = await page.evaluate(async () => {
@@ -179,6 +194,65 @@ for (const name of NAMES) {
       writeFileSync(path, "[presets.x\n");
       await until(() => /presets\.toml.*line 1/.test(document.getElementById("presets-error").textContent));
       writeFileSync(path, text);
+    });
+
+    test("a zone is drawn by keyboard alone, shown over the preview, kept to, and cleared", async () => {
+      await open();
+      const zones = (count) => until(async (token, count) => (await (await fetch("api/status", { headers: { Authorization: `Bearer ${token}` } })).json()).settings.zones.length === count, stream.token, count);
+      const text = (id) => page.evaluate((id) => document.getElementById(id).textContent, id);
+      const marked = () => page.evaluate(() => (document.getElementById("zone-marks").hasAttribute("hidden") ? 0 : document.querySelectorAll("#zone-marks polygon").length));
+      await tabTo("zone");
+      await page.keyboard.press("Enter");
+      assert.equal(await page.evaluate(() => document.activeElement.id), "zone-canvas");
+      await page.keyboard.press("Enter");
+      assert.match(await text("notice"), /needs 3 corners; this one has 0/);
+      for (const [times, key] of [[4, "ArrowRight"], [5, "ArrowUp"], [0, " "], [4, "ArrowDown"], [0, " "], [0, "Backspace"], [6, "ArrowDown"], [0, " "], [4, "ArrowLeft"], [0, " "]]) {
+        await page.keyboard.down("Shift");
+        for (let i = 0; i < times; i++) await page.keyboard.press(key);
+        await page.keyboard.up("Shift");
+        if (!times) await page.keyboard.press(key);
+      }
+      assert.match(await text("notice"), /Corner 3 at 50 % across, 100 % down\. Enter closes/);
+      await shoot("drawing");
+      await page.keyboard.press("Enter");
+      await zones(1);
+      await until(() => document.getElementById("zone-count").value === "1 drawn" && document.getElementById("zone-tools").hidden);
+      assert.equal(await page.evaluate(() => document.activeElement.id), "zone");
+      assert.equal(await marked(), 1);
+      await shoot("zones");
+      await page.keyboard.press("Enter");
+      await page.keyboard.press("Escape");
+      assert.equal(await text("zone-count"), "1 drawn");
+      await page.evaluate(() => document.getElementById("framing").click());
+      await until(() => document.getElementById("zone-marks").hasAttribute("hidden"));
+      await page.evaluate(() => document.getElementById("zone").click());
+      assert.match(await text("notice"), /Zones lie in the whole picture: take “Keep the people in the middle” off/);
+      await page.evaluate(() => document.getElementById("framing").click());
+      await until(() => !document.getElementById("zone-marks").hasAttribute("hidden") && document.getElementById("notice").textContent === "");
+      await tabTo("zone-clear");
+      await page.keyboard.press("Enter");
+      await zones(0);
+      assert.equal(await marked(), 0);
+    });
+
+    test("a zone by pointer; none without a picture", async () => {
+      await open();
+      await page.click("#zone");
+      const box = await page.evaluate(() => {
+        const { x, y, width, height } = document.getElementById("zone-canvas").getBoundingClientRect();
+        return { x, y, width, height };
+      });
+      for (const [x, y] of [[0.2, 0.2], [0.8, 0.2], [0.5, 0.9], [0.2, 0.2]]) await page.mouse.click(box.x + x * box.width, box.y + y * box.height);
+      await until(() => document.getElementById("zone-count").value === "1 drawn");
+      const [zone] = (await (await fetch(`${stream.url.split("#")[0]}api/status`, { headers: { Authorization: `Bearer ${stream.token}` } })).json()).settings.zones;
+      for (const [i, [x, y]] of [[0.2, 0.2], [0.8, 0.2], [0.5, 0.9]].entries()) assert.ok(Math.hypot(zone[i][0] - x, zone[i][1] - y) < 0.01, `corner ${i} is at ${zone[i]}`);
+      await page.click("#zone-clear");
+      await until(() => document.getElementById("zone-count").value === "");
+      await page.click("#zone");
+      await page.click("#watch");
+      await until(() => document.getElementById("zone-canvas").hasAttribute("hidden"));
+      await page.click("#zone");
+      assert.match(await page.evaluate(() => document.getElementById("notice").textContent), /no picture to draw on: start the stream, with the preview on/);
     });
 
     test("another network", async () => {
@@ -251,12 +325,23 @@ for (const name of NAMES) {
     });
 
     test("fits a phone, in the dark, too", async () => {
-      await page.setViewport({ width: 360, height: 740 });
-      if (name === "chromium") await page.emulateMediaFeatures([{ name: "prefers-color-scheme", value: "dark" }]);
-      await open();
-      const wide = await page.evaluate(() => [...document.querySelectorAll("body *")].filter((element) => element.getBoundingClientRect().right > innerWidth + 1).map(({ id, tagName }) => `${tagName}#${id}`));
-      assert.deepEqual(wide, []);
-      await shoot("360");
+      const [light, dark] = [page, await launch(name, { dark: true })];
+      try {
+        page = await dark.newPage();
+        await page.setViewport({ width: 360, height: 740 });
+        await open();
+        assert.equal(await page.evaluate(() => matchMedia("(prefers-color-scheme: dark)").matches), true);
+        await page.evaluate(() => {
+          for (const part of document.querySelectorAll("#zone-tools, #marks-hint")) part.hidden = false;
+          for (const details of document.querySelectorAll("details")) details.open = true;
+        });
+        const wide = await page.evaluate(() => [...document.querySelectorAll("body *")].filter((element) => element.getBoundingClientRect().right > innerWidth + 1).map(({ id, tagName }) => `${tagName}#${id}`));
+        assert.deepEqual(wide, []);
+        await shoot("360-dark");
+      } finally {
+        page = light;
+        await dark.close();
+      }
     });
   });
 }

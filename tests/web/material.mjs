@@ -1,4 +1,4 @@
-/** Make what the browser tests look at: see material.py, networks.py and bodypix.py. */
+/** Make what the browser tests look at: see material.py, networks.py, bodypix.py and bodypix_files.py. */
 
 import { execFileSync } from "node:child_process";
 import { existsSync } from "node:fs";
@@ -23,6 +23,11 @@ export function networks() {
 /** Folder of BodyPix's networks and what Python finds with them. */
 export function bodypix() {
   return made("bodypix.py", join(folder, "bodypix"));
+}
+
+/** Folder of BodyPix's files as browsers fetch them, and of pictures by Python; absent.txt says where the shared files are not there. */
+export function bodypixFiles() {
+  return made("bodypix_files.py", join(folder, "bodypix-files"));
 }
 
 function made(script, folder) {

@@ -6,6 +6,7 @@
 person.y4m, person.webm    a real person in front of a camera, 640x480: shared media, or else the portrait
 striped.y4m, striped.webm  the portrait before a wall of stripes, 640x360: whatever shows a stripe shows the room
 plate.png                  a picture for backgrounds
+pair.png                   somebody near the camera and somebody far from it
 stills.json, stills.bin    frames, effects, and the planes that Session.process_frame gives for them
 """
 
@@ -58,7 +59,9 @@ def main(folder: Path) -> None:
         write(folder / f"{name}.y4m", pictures)
         write(folder / f"{name}.webm", pictures)
     cv2.imwrite(str(folder / "plate.png"), plate()[..., ::-1])
-    write_stills(folder, list(person()), list(beside()))
+    pair = list(beside())
+    cv2.imwrite(str(folder / "pair.png"), pair[-1][..., ::-1])
+    write_stills(folder, list(person()), pair)
 
 
 def portrait() -> U8:
@@ -162,14 +165,6 @@ def write_stills(folder: Path, clip: list[U8], pair: list[U8]) -> None:
     """Frames alone, some in a row, and what Python makes of them, as planes in one file; offsets in the other."""
     picture = clip[0]
     blob = bytearray()
-
-    def stored(planes: Iterable[U8]) -> list[dict[str, int]]:
-        places = []
-        for plane in planes:
-            places.append({"at": len(blob), "width": plane.shape[1], "height": plane.shape[0]})
-            blob.extend(plane.tobytes())
-        return places
-
     shape = cv2.resize(picture, (1280, 720), interpolation=cv2.INTER_LINEAR)
     frames = {
         "480p": i420(picture, ColorMatrix.BT601, ColorRange.LIMITED),
@@ -213,7 +208,7 @@ def write_stills(folder: Path, clip: list[U8], pair: list[U8]) -> None:
             with Session(MODEL, painter, temporal=False) as session:
                 out = session.process_frame(frame)
             planes = [*out.planes, *([out.alpha] if out.alpha is not None else [])]
-            cases.append({"frame": name, "effect": effect, "planes": stored(planes)})
+            cases.append({"frame": name, "effect": effect, "planes": stored(blob, planes)})
     framed = []
     for name in ("480p", "720p", "odd", "upright"):
         for effect, painter in (
@@ -224,7 +219,7 @@ def write_stills(folder: Path, clip: list[U8], pair: list[U8]) -> None:
             with Session(MODEL, painter, temporal=False, framing=True) as session:
                 out = session.process_frame(frames[name])
             planes = [*out.planes, *([out.alpha] if out.alpha is not None else [])]
-            framed.append({"frame": name, "effect": effect, "planes": stored(planes)})
+            framed.append({"frame": name, "effect": effect, "planes": stored(blob, planes)})
     rows: dict[str, tuple[dict[str, Any], Any, list[U8]]] = {
         "steadied": ({"type": "blur", "strength": 0.6}, Blur(0.6), [clip[at] for at in ROW]),
         "nearest": ({"type": "color", "rgb": "#00b140", "who": "nearest"}, Color(who="nearest"), pair),
@@ -242,18 +237,18 @@ def write_stills(folder: Path, clip: list[U8], pair: list[U8]) -> None:
             for n, rgb in enumerate(pictures):
                 frames[f"{name} {n}"] = frame = i420(rgb, ColorMatrix.BT601, ColorRange.LIMITED)
                 out = session.process_frame(frame)
-                streams[name]["frames"].append({"frame": f"{name} {n}", "planes": stored(out.planes)})
+                streams[name]["frames"].append({"frame": f"{name} {n}", "planes": stored(blob, out.planes)})
     frames["nobody"] = i420(np.full_like(clip[0], 90), ColorMatrix.BT601, ColorRange.LIMITED)
     followed = []
     with Session(MODEL, Color((30, 60, 90)), framing=True) as session:
         for n, name in enumerate(("nobody", *(f"steadied {n}" for n in range(len(ROW))), *["steadied 0"] * 6)):
             out = session.process_frame(replace(frames[name], pts=n * STEP_MS))
-            followed.append({"frame": name, "planes": stored(out.planes)})
+            followed.append({"frame": name, "planes": stored(blob, out.planes)})
     inputs = {
         name: {
             "matrix": frame.matrix.value,
             "fullRange": frame.range is ColorRange.FULL,
-            "planes": stored(frame.planes),
+            "planes": stored(blob, frame.planes),
         }
         for name, frame in frames.items()
     }
@@ -267,6 +262,15 @@ def write_stills(folder: Path, clip: list[U8], pair: list[U8]) -> None:
     }
     (folder / "stills.json").write_text(json.dumps(known), encoding="utf-8")
     (folder / "stills.bin").write_bytes(bytes(blob))
+
+
+def stored(blob: bytearray, planes: Iterable[U8]) -> list[dict[str, int]]:
+    """Put planes behind one another into `blob`; where each lies."""
+    places = []
+    for plane in planes:
+        places.append({"at": len(blob), "width": plane.shape[1], "height": plane.shape[0]})
+        blob.extend(plane.tobytes())
+    return places
 
 
 def i420(rgb: U8, matrix: ColorMatrix, range: ColorRange) -> Frame:

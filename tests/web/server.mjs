@@ -15,17 +15,18 @@ export const POLICY = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval';
 
 /**
  * Serve the tests' pages, the built SDK below /livematte/ and more folders.
- * @param folders address -> folder, such as { "/material": "..." }.
+ * @param folders address -> folder, such as { "/material": "..." }; the longest address that fits counts.
  * @param cache value of Cache-Control; "no-store" where faults come and go.
  * @param policy Content-Security-Policy.
  * @returns url, close(), and `faults`: address -> "404", "corrupt", "html" or "stall".
  */
 export async function serve(folders = {}, cache = "max-age=600", policy = POLICY) {
   const places = { "/livematte": join(root, "web", "dist"), "/golden": join(root, "tests", "golden"), ...folders, "": join(here, "pages") };
+  const prefixes = Object.keys(places).sort((a, b) => b.length - a.length);
   const faults = new Map();
   const server = createServer((request, response) => {
     const path = normalize(decodeURIComponent(new URL(request.url, "http://localhost").pathname));
-    const prefix = Object.keys(places).find((place) => path.startsWith(`${place}/`));
+    const prefix = prefixes.find((place) => path.startsWith(`${place}/`));
     const file = join(places[prefix], path.slice(prefix.length));
     const headers = { "content-security-policy": policy, "x-content-type-options": "nosniff", "cache-control": cache };
     const fault = faults.get(path);

@@ -31,6 +31,12 @@ export class Compare {
     this.follow();
   }
 
+  /** Show all of the camera's own picture, to draw on it, or none. */
+  whole(on: boolean): void {
+    this.split.value = on ? "100" : "0";
+    this.follow();
+  }
+
   private follow(): void {
     const share = Number(this.split.value);
     const shown = share > 0 && this.track !== null;

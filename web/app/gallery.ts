@@ -44,6 +44,20 @@ export class Gallery {
     this.chosen(this.choices.get(name) as Choice);
   }
 
+  /** Name of what is chosen. */
+  get chosenName(): string {
+    return this.field.querySelector<HTMLInputElement>("input:checked")?.value ?? "";
+  }
+
+  /** Choose by kind, or a picture or film by its name with or without its folder and ending; null where there is none. */
+  select(type: Choice["type"], name = ""): Choice | null {
+    const bare = (path: string): string => path.replace(/^.*[/\\]/, "").replace(/\.\w+$/, "").toLowerCase();
+    const [found, choice] = [...this.choices].find(([known, each]) => each.type === type && (!name || bare(known) === bare(name))) ?? [];
+    if (!found || !choice) return null;
+    this.check(found);
+    return choice;
+  }
+
   /** Choose the n-th, from 1. */
   choose(index: number): void {
     const name = [...this.choices.keys()][index - 1];

@@ -5,15 +5,18 @@ import { asError, LivematteError } from "./errors.js";
 import { Film } from "./film.js";
 import type { FromWorker, ToWorker } from "./protocol.js";
 import { ElementFeed } from "./track/element.js";
-import type { BackgroundEvents, Effect, ModelName, Options, Stats } from "./types.js";
+import { partNumbers } from "./parts.js";
+import type { BackgroundEvents, Effect, ModelName, ModelOptions, Options, PartMap, Stats } from "./types.js";
 
 const DEFAULT_FPS = 30;
 /** The worker speaks twice a second. After so many seconds without a word it is dead. */
 const SILENT_S = 5;
-const MODEL_NAMES: readonly ModelName[] = ["livematte", "mediapipe:landscape", "mediapipe:general"];
+const MODEL_NAMES: readonly string[] = ["livematte", "mediapipe:landscape", "mediapipe:general", "bodypix:mobilenet-050-s8"];
+/** Those that tell body parts apart: width of the network, and -q2 or -q1 for weights of two bytes or of one. */
+const KNOWS_PARTS = /^bodypix:mobilenet-(050|075|100)-s16(-q[12])?$/;
 
 type Request = Extract<ToWorker, { id: number }>;
-type Answer = { track?: MediaStreamTrack; frame?: VideoFrame };
+type Answer = { track?: MediaStreamTrack; frame?: VideoFrame; map?: PartMap | null };
 /** A request before it has its number. */
 type Asked = Request extends infer R ? (R extends Request ? Omit<R, "id"> : never) : never;
 
@@ -42,10 +45,11 @@ export class Background extends EventTarget {
   private constructor(
     private readonly worker: Worker,
     model: ModelName,
+    options: ModelOptions,
   ) {
     super();
     this.last = noStats(model);
-    this.loaded = new Promise<void>((resolve) => (this.startLoading = resolve)).then(() => this.setModel(model));
+    this.loaded = new Promise<void>((resolve) => (this.startLoading = resolve)).then(() => this.setModel(model, options));
     this.loaded.catch((error: unknown) => this.emit("error", asError(error, "weights", "the network did not load")));
     worker.addEventListener("message", ({ data }: MessageEvent<FromWorker>) => this.hear(data));
     worker.addEventListener("error", (event) => this.fail(new LivematteError("worker", `the worker failed: ${event.message || "its script did not load"}; copy the folder dist/assets to assetBase`)));
@@ -64,7 +68,7 @@ export class Background extends EventTarget {
     } catch (thrown) {
       throw asError(thrown, "worker", `a worker from ${assetBase} is refused; it must be of the page's own origin and allowed by worker-src`);
     }
-    const background = new Background(worker, model);
+    const background = new Background(worker, model, options);
     try {
       const transfer = [prepared.picture, room].filter((picture) => picture instanceof ImageBitmap);
       await background.ask({ type: "open", assetBase, model, effect: prepared, room, temporal, framing: Boolean(framing), renderer, engine, governor }, transfer);
@@ -123,12 +127,21 @@ export class Background extends EventTarget {
   }
 
   /**
-   * Change the network; the one before runs until the new one is loaded, and stays if that fails.
+   * Change the network, or which body parts count as the person; the one before runs until the new one is loaded,
+   * and stays if that fails.
    * @throws LivematteError "option", "weights", "engine", "stopped".
    */
-  async setModel(model: ModelName): Promise<void> {
-    checkModel(model);
-    await this.ask({ type: "model", model });
+  async setModel(model: ModelName, options: ModelOptions = {}): Promise<void> {
+    const parts = checkModel(model, options);
+    await this.ask({ type: "model", model, parts });
+  }
+
+  /**
+   * Body parts in the newest frame; null before the first matte, and of networks that know none.
+   * @throws LivematteError "stopped".
+   */
+  async parts(): Promise<PartMap | null> {
+    return (await this.ask({ type: "parts" })).map ?? null;
   }
 
   /** Figures of the running stream, at most half a second old. */
@@ -192,6 +205,7 @@ export class Background extends EventTarget {
     switch (message.type) {
       case "done":
       case "picture":
+      case "map":
         return this.settle(message.id)?.resolve(message);
       case "failed":
         return this.settle(message.id)?.reject(new LivematteError(message.code, message.message));
@@ -277,17 +291,21 @@ export class Background extends EventTarget {
 
 function check(options: Options): void {
   const { model = "livematte", renderer = "auto", engine = "auto" } = options;
-  checkModel(model);
+  checkModel(model, options);
   if (!["auto", "cpu", "webgl"].includes(renderer)) throw new LivematteError("option", `renderer must be auto, cpu or webgl, got ${String(renderer)}`);
   if (!["auto", "wasm", "webgpu"].includes(engine)) throw new LivematteError("option", `engine must be auto, wasm or webgpu, got ${String(engine)}`);
   if (typeof Worker === "undefined" || typeof WebAssembly === "undefined") throw new LivematteError("unsupported", "this browser has no workers or no WebAssembly");
 }
 
-function checkModel(model: unknown): asserts model is ModelName {
-  if (!MODEL_NAMES.includes(model as ModelName)) throw new LivematteError("option", `model must be one of ${MODEL_NAMES.join(", ")}; got ${String(model)}`);
+/** Numbers of the parts that count as the person; null for all. */
+function checkModel(model: ModelName, { parts }: ModelOptions): number[] | null {
+  if (!MODEL_NAMES.includes(model) && !KNOWS_PARTS.test(model)) throw new LivematteError("option", `model must be one of ${MODEL_NAMES.join(", ")}, bodypix:mobilenet-050-s16 (or 075, 100; -q2, -q1); got ${String(model)}`);
+  if (parts === undefined) return null;
+  if (!KNOWS_PARTS.test(model)) throw new LivematteError("option", `${model} knows no body parts; BodyPix with -s16 does`);
+  return partNumbers(parts);
 }
 
 function noStats(model: ModelName): Stats {
   const why = "not started";
-  return { model, frames: 0, covered: 0, dropped: 0, fps: 0, size: null, stages: {}, renderer: { name: "cpu", why }, engine: { name: "wasm", why }, transport: null, rung: "full", rungs: [], firstMatte_ms: null };
+  return { model, frames: 0, covered: 0, dropped: 0, fps: 0, size: null, stages: {}, renderer: { name: "cpu", why }, engine: { name: "wasm", why }, transport: null, rung: "full", rungs: [], room: null, firstMatte_ms: null };
 }

@@ -26,7 +26,7 @@ export class LivematteError extends Error {
 
 /** Any thrown thing as a LivematteError; one that is already one stays as it is. */
 export function asError(thrown: unknown, code: ErrorCode, doing: string): LivematteError {
-  if (thrown instanceof LivematteError) return thrown;
+  if (thrown instanceof Error && thrown.name === "LivematteError") return thrown as LivematteError; // BodyPix's module has a class of its own
   const said = thrown instanceof Error ? thrown.message : String(thrown);
   return new LivematteError(code, `${doing}: ${said}`, { cause: thrown });
 }

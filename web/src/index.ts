@@ -10,7 +10,8 @@ import type { Options } from "./types.js";
 
 export { Background };
 export { type ErrorCode, LivematteError } from "./errors.js";
-export type { BackgroundEvents, Effect, EngineName, Look, ModelName, Options, Percentiles, RendererName, RungChange, RungName, Stage, Stats, Zone } from "./types.js";
+export { paintParts, PARTS } from "./parts.js";
+export type { BackgroundEvents, BodyPart, Effect, EngineName, Look, ModelName, ModelOptions, Options, PartMap, Percentiles, RendererName, RungChange, RungName, Stage, Stats, Zone } from "./types.js";
 
 /**
  * Start a worker with the kernels in it. The network loads meanwhile; until it runs, the output

@@ -2,7 +2,7 @@
 
 import type { ErrorCode } from "./errors.js";
 import type { Painting } from "./render/renderer.js";
-import type { EngineName, ModelName, RendererName, RungChange, Stats, Zone } from "./types.js";
+import type { EngineName, ModelName, PartMap, RendererName, RungChange, Stats, Zone } from "./types.js";
 
 /** An effect as the worker needs it: options filled in, pictures decoded. */
 export interface EffectMessage {
@@ -39,7 +39,8 @@ export type ToWorker =
   | { type: "backdrop"; frame: VideoFrame } // the next frame of a video effect
   | { type: "effect"; id: number; effect: EffectMessage }
   | { type: "room"; id: number; room: ImageBitmap | null }
-  | { type: "model"; id: number; model: ModelName }
+  | { type: "model"; id: number; model: ModelName; parts: readonly number[] | null } // which count as the person; null for all
+  | { type: "parts"; id: number } // of the newest frame: answered by `map`
   | { type: "fault"; what: "engine" | "renderer" | "worker" | "context"; frames: number } // for tests: fail for so many frames
   | { type: "tick"; interval_ms: number } // 0 stops
   | { type: "halt" }; // the end of the track
@@ -48,6 +49,7 @@ export type FromWorker =
   | { type: "done"; id: number; track?: MediaStreamTrack }
   | { type: "failed"; id: number; code: ErrorCode; message: string }
   | { type: "picture"; id: number; frame: VideoFrame }
+  | { type: "map"; id: number; map: PartMap | null }
   | { type: "opened"; tracks: boolean } // whether tracks can be read and made in the worker
   | { type: "tick" }
   | { type: "drawn"; bitmap: ImageBitmap | null } // an element's frame; the next may come

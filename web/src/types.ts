@@ -30,14 +30,31 @@ export type Effect = Look &
     | { type: "off" }
   );
 
-export type ModelName = "livematte" | "mediapipe:landscape" | "mediapipe:general";
+export type ModelName = "livematte" | "mediapipe:landscape" | "mediapipe:general" | "bodypix:mobilenet-050-s8" | `bodypix:mobilenet-${"050" | "075" | "100"}-s16${"" | "-q2" | "-q1"}`;
+
+/** A name of PARTS, or what several of them have in common. */
+export type BodyPart = (typeof import("./parts.js").PARTS)[number][0] | "face" | "arm" | "upper_arm" | "lower_arm" | "hand" | "torso" | "leg" | "upper_leg" | "lower_leg" | "feet" | `${"left" | "right"}_${"arm" | "leg" | "upper_arm" | "lower_arm" | "upper_leg" | "lower_leg"}`;
+
+export interface ModelOptions {
+  /** Body parts that count as the person, others go with the background; only of BodyPix with parts. Default: all of them. */
+  parts?: readonly BodyPart[];
+}
+
+/** Which part of a body each pixel shows: a number of PARTS, or -1 where nobody is. */
+export interface PartMap {
+  readonly width: number;
+  readonly height: number;
+  readonly data: Int8Array; // row by row, of the whole picture as it is shown
+  /** Of the frame it was made from, in microseconds. */
+  readonly timestamp: number;
+}
 export type RendererName = "cpu" | "webgl";
 export type EngineName = "wasm" | "webgpu";
 
 /** Rungs of the quality ladder, best first; see docs/spec/governor.md. */
 export type RungName = "large-input" | "full" | "every-2nd" | "every-3rd" | "no-refinement" | "half-size";
 
-export interface Options {
+export interface Options extends ModelOptions {
   effect?: Effect;
   model?: ModelName;
   /** Folder of the files in `dist/assets`, of the page's own origin. Default: `assets/` beside the module. */
@@ -85,6 +102,8 @@ export interface Stats {
   transport: "streams" | "track" | "element" | null;
   rung: RungName;
   rungs: readonly RungChange[];
+  /** How far the picture of the room is trusted, 0-1: 0 while the camera moves or stands elsewhere. Null without one. */
+  room: number | null;
   /** From createBackground() to the first frame with a matte; null before it. */
   firstMatte_ms: number | null;
 }

@@ -31,6 +31,9 @@ def keys(pressed: Callable[[str], None]) -> Iterator[bool]:
             yield True
         return
     file = sys.stdin.fileno()
+    if _is_behind(file):
+        yield False
+        return
     before = termios.tcgetattr(file)
     tty.setcbreak(file)
     try:
@@ -59,6 +62,14 @@ def _reading(read: Callable[[], str | None], pressed: Callable[[str], None]) -> 
     finally:
         enough.set()
         thread.join()
+
+
+def _is_behind(file: int) -> bool:
+    """Whether this was started with `&`: to touch the terminal would stop the program."""
+    try:
+        return os.tcgetpgrp(file) != os.getpgrp()
+    except OSError:  # a terminal that controls nobody here
+        return False
 
 
 def _key(file: int) -> str | None:

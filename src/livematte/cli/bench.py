@@ -117,6 +117,8 @@ COLUMNS = (("network_ms", "network ms", 2), ("frame_ms", "720p ms", 2), ("cpu_ms
 
 def table(figures: dict[str, Any]) -> list[str]:
     """Models for a reader: a row for each."""
+    from livematte import _bench_models
+
     cpu = figures["cpu"]
     width = max((len(row["model"]) for row in figures["rows"]), default=5)
     lines = [
@@ -133,7 +135,8 @@ def table(figures: dict[str, Any]) -> list[str]:
         terms = {True: "yes", False: "no", None: "unclear"}[row["commercial"]]
         lines.append(f"{row['model']:<{width}}  {row['engine']:<12}{shown}  {terms}")
     if figures["not_here"]:
-        lines += ["", f"Not measured, their weights are not here: {', '.join(figures['not_here'])}"]
+        missing = _bench_models.by_family(figures["not_here"])
+        lines += ["", f"Not measured, their weights are not here: {missing}. `livematte models list` names them."]
     return lines
 
 

@@ -28,13 +28,15 @@ Debug = Annotated[bool, typer.Option("--debug", help="Show a traceback if someth
 app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
-    help="Steer a running `livematte live --control`: effect, picture, network, framing, pause, presets.",
+    help="""Steer a live stream while it runs: one that `livematte live --control 0` or the page of
+    `livematte serve --live` has started. It is found by itself.""",
+    epilog="Example: livematte ctl effect blur:0.8",
 )
 
 
 @app.command(epilog="Example: livematte ctl status")
 def status(name: Name = None, json_: Json = False, debug: Debug = False) -> None:
-    """How the stream is."""
+    """Show how the stream is."""
     found = _client(name).status()
     typer.echo(json.dumps(found) if json_ else "\n".join(described(found)))
 
@@ -46,7 +48,7 @@ def effect(
     json_: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Another background."""
+    """Choose another background."""
     kind, colon, path = spec.partition(":")
     if kind == "image" and colon:
         return picture(Path(path), name, json_)
@@ -60,7 +62,7 @@ def picture(
     json_: Json = False,
     debug: Debug = False,
 ) -> None:
-    """A picture as the background. It is sent, so that the stream need not be able to read the file."""
+    """Put a picture behind the person. The file is sent: the stream need not be able to read it."""
     from livematte.control._answer import MOST_PICTURE_BYTES
 
     try:
@@ -80,7 +82,7 @@ def strength(
     json_: Json = False,
     debug: Debug = False,
 ) -> None:
-    """How strong the blur is."""
+    """Set how strong the blur is."""
     _done(_client(name).change(strength=value), json_)
 
 
@@ -91,7 +93,7 @@ def model(
     json_: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Another network. It is loaded beside the stream, which goes on meanwhile."""
+    """Choose another network. It is loaded beside the stream, which goes on meanwhile."""
     client = _client(name)
     client.change(model=spec)
     found = _when(client, lambda found: _settled(found, spec))
@@ -102,12 +104,12 @@ def model(
 
 @app.command(epilog="Example: livematte ctl framing on")
 def framing(
-    value: Annotated[str, typer.Argument(metavar="on|off", help="Keep the people in the middle, or show all.")],
+    value: Annotated[str, typer.Argument(metavar="on|off", help="Whether the picture follows them.")],
     name: Name = None,
     json_: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Show the part of the picture in which the people are, or all of it."""
+    """Keep the people in the middle, or show all. Off shows the whole picture."""
     if value not in ("on", "off"):
         raise OptionError(f"framing is on or off, got {value!r}")
     _done(_client(name).change(framing=value == "on"), json_)
@@ -127,21 +129,25 @@ def resume(name: Name = None, json_: Json = False, debug: Debug = False) -> None
 
 @app.command(epilog="Example: livematte ctl preset office")
 def preset(
-    preset_name: Annotated[str | None, typer.Argument(metavar="[PRESET]", help="Its name; lists all without.")] = None,
+    preset_name: Annotated[
+        str | None, typer.Argument(metavar="[PRESET]", help="Its name; without, all are listed.")
+    ] = None,
+    list_: Annotated[bool, typer.Option("--list", help="List all with what they name; needs no stream.")] = False,
     save: Annotated[bool, typer.Option("--save", help="Keep the present settings under this name.")] = False,
     delete: Annotated[bool, typer.Option("--delete", help="Forget the preset.")] = False,
     name: Name = None,
     json_: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Choose a preset, or list, save and delete them."""
+    """Choose a preset by its name; list, save or delete presets."""
     if (save and delete) or (preset_name is None and (save or delete)):
         raise OptionError("give a preset's name with --save or with --delete, one of them")
-    client = _client(name)
     if preset_name is not None:
+        if list_:
+            raise OptionError(f"--list lists all presets: leave out {preset_name!r}, or --list to choose it")
         method, said = ("PUT", "saved") if save else ("DELETE", "deleted") if delete else ("POST", None)
-        return _done(client.preset(method, preset_name), json_, said and f"{preset_name} {said}")
-    found = client.presets()
+        return _done(_client(name).preset(method, preset_name), json_, said and f"{preset_name} {said}")
+    found = _presets(name)
     if json_:
         return typer.echo(json.dumps(found))
     for one, values in found["presets"].items():
@@ -194,6 +200,14 @@ def _client(name: str | None) -> Client:
     return Client(pick(name))
 
 
+def _presets(name: str | None) -> dict[str, Any]:
+    """The presets as the API lists them: of the stream, or of this user's file where none runs."""
+    from livematte._preset_file import PresetFile
+    from livematte.control._running import running
+
+    return PresetFile().as_dict() if name is None and len(running()) != 1 else _client(name).presets()
+
+
 def _done(found: dict[str, Any], as_json: bool, said: str | None = None) -> None:
     """What came of it: the whole state, or a line."""
     if as_json:
@@ -228,4 +242,6 @@ def _at_work(found: dict[str, Any]) -> str | None:
 
 
 def _shown(value: Any) -> str:
+    if isinstance(value, (list, tuple)):  # zones: their corners are for --json
+        return str(len(value))
     return {True: "on", False: "off"}[value] if isinstance(value, bool) else str(value)

@@ -28,7 +28,8 @@ def command(
 
 def lines(facts: dict[str, Any]) -> list[str]:
     """The facts for a reader."""
-    cpu, kernels, ffmpeg, weights, proof = (facts[key] for key in ("cpu", "kernels", "ffmpeg", "weights", "proof"))
+    cpu, kernels, ffmpeg, weights = (facts[key] for key in ("cpu", "kernels", "ffmpeg", "weights"))
+    proof, live = facts["proof"], facts["live"]
     rows = [
         ("livematte", facts["livematte"]),
         ("Python", facts["python"]),
@@ -42,6 +43,9 @@ def lines(facts: dict[str, Any]) -> list[str]:
         *((f"encode {codec}", ", ".join(names) or "none") for codec, names in ffmpeg.get("encoders", {}).items()),
         ("weights in", f"{weights['folder']}: {', '.join(weights['pulled']) or 'none pulled'}"),
         ("a clip, blurred", f"FAILED: {proof['error']}" if "error" in proof else f"works, {proof['frames']} frames"),
+        *(("live", reason) for reason in live["begins"]),
+        ("cameras", ", ".join(live["cameras"]) or "none"),
+        ("virtual camera", live["virtual"].get("missing") or f"can be offered, through {live['virtual']['through']}"),
     ]
     verdict = [f"PROBLEM: {problem}" for problem in facts["problems"]] or ["The default path works."]
     return [f"{name:<20} {value}" for name, value in rows] + verdict

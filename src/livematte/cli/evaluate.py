@@ -11,8 +11,10 @@ from typing import Annotated, Any
 
 import typer
 
+from livematte import _registry
 from livematte._errors import OptionError
 from livematte.cli._progress import progress
+from livematte.cli.models import specs_of
 
 EXAMPLE = "Example: livematte evaluate --data people --model livematte --model mediapipe:general"
 
@@ -103,10 +105,30 @@ def models_of(names: Sequence[str], weights: str | None) -> list[tuple[str, str 
     Raises:
         OptionError: it is not clear whose file `weights` is.
     """
-    if weights is not None and (len(names) > 1 or "=" in names[0]):
+    found = [_apart(name) for name in names]
+    if weights is not None and (len(found) > 1 or found[0][1] is not None):
         raise OptionError("--weights is for one model; where there are more, write --model NAME=FILE")
-    split = (name.partition("=") for name in names)
-    return [(name, file if equals else weights) for name, equals, file in split]
+    return [(name, file or weights) for name, file in found]
+
+
+def _apart(text: str) -> tuple[str, str | None]:
+    """`NAME=FILE` as both.
+
+    Options of a model have `=`, too, as in `bodypix::resolution=0.5`, and so may paths: what is behind one is a file if
+    it exists, or if the whole name of a model is before it; then loading says that the file is missing.
+    """
+    parts = text.split("=")
+    for at in range(1, len(parts)):
+        name, file = "=".join(parts[:at]), "=".join(parts[at:])
+        if Path(file).is_file() or (at == 1 and _is_model(name)):
+            return name, file
+    return text, None
+
+
+def _is_model(name: str) -> bool:
+    """Whether this is `family` or `family:tag`, without anything behind it."""
+    family, tag = _registry.split(name)
+    return family in _registry.names("models") and (tag is None or tag in specs_of(family))
 
 
 def show(tables: Sequence[Any]) -> None:

@@ -19,9 +19,10 @@ import typer
 from livematte._clock import Clock, monotonic
 from livematte._errors import OpenError, OptionError
 from livematte._frame import Size
-from livematte._stages import Segmenter, Source, StreamInfo
+from livematte._stages import Segmenter, Sink, Source, StreamInfo
 from livematte.cli._job import check_output, quiet
 from livematte.cli._options import LookOptions, expand
+from livematte.cli.replace import check_match
 
 if TYPE_CHECKING:
     from livematte._preset_file import PresetFile
@@ -38,6 +39,10 @@ RECORDINGS = ("file", "folder", "synthetic")
 """Sources that are played at their own speed, as if they came from a camera."""
 
 
+RECORDED = ("file", "raw")
+"""Sinks whose frames are played back later at a constant rate; others show a frame when it comes."""
+
+
 @expand
 def command(
     camera: Annotated[
@@ -50,7 +55,8 @@ def command(
         str | None, typer.Option(metavar="SPEC", help="blur:0.6, image:beach.jpg, color:green, ...  [default: blur]")
     ] = None,
     match: Annotated[
-        float | None, typer.Option(metavar="0-1", help="How far the person takes on the new background's light.")
+        float | None,
+        typer.Option(metavar="0-1", help="How far the person takes on the light of a picture, film or colour."),
     ] = None,
     out: Annotated[
         str, typer.Option("--out", "-o", metavar="OUT", help="virtual, preview, a file, rtmp://..., null:, ...")
@@ -75,7 +81,7 @@ def command(
     ] = None,
     control: Annotated[
         str | None,
-        typer.Option(metavar="[HOST:]PORT", help="Serve a page to steer it; see `livematte ctl`, too."),
+        typer.Option(metavar="[HOST:]PORT", help="Serve a page to steer it, at this port; 0 takes a free one."),
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", "-y", help="Replace an output that exists.")] = False,
     seconds: Annotated[float | None, typer.Option(metavar="N", min=0, help="End after so many seconds.")] = None,
@@ -99,20 +105,22 @@ def command(
     from livematte._live import Live, loading
     from livematte._preset_file import PresetFile
     from livematte.control._desk import Desk
-    from livematte.sinks import open_sink
     from livematte.sources import parse_fps
+    from livematte.sources._cameras import spec_of
 
     wanted = parse_size(size)
     if fps is not None:
         parse_fps(fps)
-    spec = input_ or f"camera:{camera or ''}"
+    spec = input_ or spec_of(camera)
     opener, info = source_of(spec, wanted, fps, pixels, wait)
     stream = StreamInfo(wanted or info.size, info.fps, None, Fraction(1, 1_000_000))
-    sink = open_sink(out, source_info=stream)
+    sink = sink_of(out, stream)
     status_line = StatusLine() if sys.stderr.isatty() else None
     presets = PresetFile()
     settings = settings_of(presets, preset, {"effect": effect, "model": model, "match": match}, look)
     desk = Desk(settings, presets)
+    if match:
+        check_match(settings.effect or "blur", desk.painter)
     with ExitStack() as stack:
         live = Live(
             opener,
@@ -125,7 +133,7 @@ def command(
             fps=float(info.fps) if info.fps else fps,
             governor=governor,
             wait=wait,
-            progress=_after_each_frame(seconds, status_line),
+            progress=_after_each_frame(seconds, status_line, sink),
         )
         stack.enter_context(_signals(live))
         if control is not None:
@@ -139,8 +147,6 @@ def command(
 
             server = stack.enter_context(MetricsServer(live.status, metrics))
             typer.echo(f"figures: http://localhost:{server.port}/metrics", err=True)
-        if address := getattr(sink, "address", None):
-            typer.echo(f"output: {address}", err=True)
         stack.enter_context(_keyboard(live))
         if status_line:
             stack.callback(status_line.clear)
@@ -183,6 +189,22 @@ def parse_size(text: str | None) -> Size | None:
     return Size(int(width), int(height))
 
 
+def sink_of(out: str, info: StreamInfo) -> Sink:
+    """The output, as a live stream needs it: pushes connect again, and what is played back later has a constant rate.
+
+    Raises:
+        LivematteError: there is no such output, or it cannot be had here.
+    """
+    from livematte._live import DEFAULT_FPS
+    from livematte.sinks import open_sink, sink_name
+    from livematte.sinks._constant import ConstantRate
+
+    sink = open_sink(out, source_info=info, reconnect=True)
+    if sink_name(out, info)[0] not in RECORDED:
+        return sink
+    return ConstantRate(sink, info.fps or Fraction(DEFAULT_FPS).limit_denominator(1001))
+
+
 def source_of(
     spec: str, size: Size | None, fps: float | None, pixels: str | None, wait: bool
 ) -> tuple[Callable[[], Source], StreamInfo]:
@@ -192,9 +214,12 @@ def source_of(
     from livematte._shape import UNKNOWN_SIZE
     from livematte.sources import open_source, source_name
     from livematte.sources._paced import Paced
+    from livematte.sources.camera import named
 
-    name, _ = source_name(spec)
+    name, argument = source_name(spec)
     if name == "camera":
+        if not wait:  # it may be opened much later, when somebody looks
+            named(argument)
         wanted, rate = size or UNKNOWN_SIZE, Fraction(fps or DEFAULT_FPS).limit_denominator(1001)
         return lambda: open_source(spec, size=wanted, fps=rate, pixels=pixels), StreamInfo(wanted, rate)
     if pixels is not None:
@@ -255,7 +280,9 @@ def line(status: dict[str, Any]) -> str:
     """The state of a stream in one line, what matters most first: terminals cut it off."""
     latency = status["latency"]
     times = " ".join(f"p{p} {latency[f'p{p}_ms']:.0f}" for p in (50, 95, 99)) if latency["p50_ms"] is not None else "-"
-    state, size = "paused" if status["paused"] else status["camera"], "x".join(map(str, status["size"]))
+    unseen = status["readers"] == 0 and status["camera"] == "closed"
+    state = "paused" if status["paused"] else "nobody looks" if unseen else status["camera"]
+    size = "x".join(map(str, status["size"]))
     parts = [
         f"{state} {size} {status['fps']:.1f} fps",
         *([status["error"]] if status["error"] else []),
@@ -269,8 +296,23 @@ def line(status: dict[str, Any]) -> str:
     return " | ".join(parts)
 
 
-def _after_each_frame(seconds: float | None, status_line: StatusLine | None) -> Callable[[Any], None]:
+def _after_each_frame(seconds: float | None, status_line: StatusLine | None, sink: Sink) -> Callable[[Any], None]:
+    begun = False
+
+    def begin() -> None:
+        """Say where the output is to be found: the first frame has opened it, and nobody is kept quiet any more."""
+        nonlocal begun
+        begun = True
+        if status_line:
+            status_line.clear()
+        if address := getattr(sink, "address", None):
+            typer.echo(f"output: {address}", err=True)
+        if status_line and sys.stdin.isatty():
+            typer.echo("keys: p pauses and goes on, q ends", err=True)
+
     def progress(live: Any) -> None:
+        if not begun and not live.loading:
+            begin()
         if status_line:
             status_line.draw(live.status)
         if seconds is not None and live.seconds >= seconds:
@@ -323,18 +365,22 @@ def _keyboard(live: Any) -> Iterator[None]:
 def _list(as_json: bool) -> None:
     from dataclasses import asdict
 
-    from livematte.sources.camera import found
+    from livematte.sources._cameras import listed
+    from livematte.sources.camera import GROUP
 
-    cameras = found()
+    cameras = listed()
     if as_json:
         typer.echo(json.dumps([asdict(camera) for camera in cameras], default=float))
         return
     for camera in cameras:
-        typer.echo(f"camera:{camera.index}  {camera.name}  ({camera.path})")
+        typer.echo(f"{camera.spec}  {camera.name}  ({camera.where})")
         for mode in camera.modes:
-            typer.echo(f"    {mode.pixels:<5} {mode.size!s:>9}  {f'{float(mode.fps):g} fps' if mode.fps else ''}")
+            typer.echo(
+                f"    {mode.pixels:<5} {mode.size!s:>9}  {f'{float(mode.fps):g} fps' if mode.fps else ''}".rstrip()
+            )
     if not cameras:
-        typer.echo("no camera is plugged in, or none may be seen by this user", err=True)
+        where = "--input takes a file, a screen or a stream in place of one"
+        typer.echo(f"no camera is plugged in, or none may be seen by this user{GROUP}; {where}", err=True)
 
 
 def _report(

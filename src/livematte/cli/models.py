@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from enum import Enum
 from pathlib import Path
@@ -27,18 +27,28 @@ Name = Annotated[str, typer.Argument(metavar="MODEL", help="A name such as media
 Names = Annotated[list[str] | None, typer.Argument(metavar="[MODEL]...", help="Names; all of them by default.")]
 Pulled = Annotated[list[str] | None, typer.Argument(metavar="[MODEL]...", help="Names; see `livematte models list`.")]
 
-COLUMNS = ("name", "picture", "mult-adds", "licence", "commercial", "ms", "weights")
+COLUMNS = ("name", "picture", "mult-adds", "licence", "commercial", "ms")
 """Of the table."""
 
-WIDEST = {"licence": 14}
+WIDEST = {"licence": 20}
 """Columns that are cut: `info` has the rest."""
+
+GROUPS = (
+    "Ready to use, in the package or pulled:",
+    "To be fetched by `livematte models pull NAME`:",
+    "Without an official address, for a file of your own (--weights FILE):",
+)
+"""Of the table, in its order."""
+
+MISSING = "not here"
+"""State of weights that are not on this machine."""
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="List, fetch, check and convert the networks.")
 
 
 @app.command("list", epilog="Example: livematte models list")
 def list_(json_: Json = False, debug: Debug = False) -> None:
-    """Every model with its picture, its cost, its terms, and whether its weights are here.
+    """Every model with its picture, its cost and its terms; those whose weights are here first.
 
     mult-adds are multiply-adds of one picture, ms milliseconds of one inference on this device,
     where `livematte tune` has measured them.
@@ -47,10 +57,8 @@ def list_(json_: Json = False, debug: Debug = False) -> None:
     if json_:
         typer.echo(json.dumps(known, indent=2))
         return
-    rows = [COLUMNS, *(row(model) for model in known)]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for cells in rows:
-        typer.echo("  ".join(f"{cell:<{width}}" for cell, width in zip(cells, widths, strict=True)).rstrip())
+    for line in table(known):
+        typer.echo(line)
 
 
 @app.command(epilog="Example: livematte models info mediapipe:landscape")
@@ -62,7 +70,7 @@ def info(name: Name, json_: Json = False, debug: Debug = False) -> None:
         return
     for key, value in known.items():
         if key != "files":
-            shown = ", ".join(value) if isinstance(value, list) else "-" if value is None else value
+            shown = (", ".join(value) or "-") if isinstance(value, list) else "-" if value is None else value
             typer.echo(f"{key:<13} {shown}")
     for file in known["files"]:
         size = "size not published" if file["size_bytes"] is None else f"{file['size_bytes']} bytes"
@@ -172,7 +180,7 @@ def facts(spec: ModelSpec) -> dict[str, Any]:
         "files": [
             {
                 "path": str(_weights.place(file)),
-                "state": "here" if _weights.place(file).is_file() else "not here",
+                "state": "here" if _weights.place(file).is_file() else MISSING,
                 "size_bytes": file.size_bytes,
                 "sha256": file.sha256,
                 "md5": file.md5,
@@ -193,6 +201,40 @@ UNCHECKED = {
 """What stands in place of a checksum, by whether the file has an official address."""
 
 
+def table(models: Sequence[dict[str, Any]]) -> list[str]:
+    """Lines for people: a table for each of `GROUPS`, our own family first, tags alike in all columns in one."""
+    own_first = sorted(models, key=lambda model: model["name"].partition(":")[0] != "livematte")
+    grouped = [folded(row(model) for model in own_first if group(model) == title) for title in GROUPS]
+    widths = [
+        max(map(len, column)) for column in zip(COLUMNS, *(cells for rows in grouped for cells in rows), strict=True)
+    ]
+    lines: list[str] = []
+    for title, rows in zip(GROUPS, grouped, strict=True):
+        if rows:
+            shown = (zip(cells, widths, strict=True) for cells in (COLUMNS, *rows))
+            lines += [title, *("  ".join(f"{cell:<{width}}" for cell, width in pairs).rstrip() for pairs in shown), ""]
+    return [*lines, "More of each: livematte models info NAME. A network of your own: --model custom:PATH"]
+
+
+def group(model: dict[str, Any]) -> str:
+    """The one of `GROUPS` to which a model belongs."""
+    if model["state"] != MISSING:
+        return GROUPS[0]
+    return GROUPS[1] if any(file["url"] for file in model["files"]) else GROUPS[2]
+
+
+def folded(rows: Iterable[tuple[str, ...]]) -> list[tuple[str, ...]]:
+    """Rows with `name-q1` and the like in the row of `name`, if all else is the same."""
+    made: list[tuple[str, ...]] = []
+    for name, *cells in rows:
+        first = made[-1][0].partition(",")[0] if made else name
+        if made and name.startswith(f"{first}-") and made[-1][1:] == tuple(cells):
+            made[-1] = (f"{made[-1][0]}, {name.removeprefix(first)}", *cells)
+        else:
+            made.append((name, *cells))
+    return made
+
+
 def row(model: dict[str, Any]) -> tuple[str, ...]:
     """A line of the table."""
     cut = WIDEST["licence"]
@@ -205,7 +247,6 @@ def row(model: dict[str, Any]) -> tuple[str, ...]:
         licence,
         model["commercial"],
         "-" if model["ms"] is None else f"{model['ms']:.1f}",
-        model["state"],
     )
 
 
@@ -230,9 +271,9 @@ def cost(spec: ModelSpec) -> int | None:
 
 
 def wanted(spec: ModelSpec) -> tuple[WeightsFile, ...]:
-    """Files to pull: those with an address; all of them, with their own messages, if there is none."""
-    official = tuple(file for file in spec.all_files if file.published or _weights.address(file))
-    return official or spec.all_files
+    """Files to pull: those that are published; else those that a mirror may have; else all, with their own messages."""
+    published = tuple(file for file in spec.all_files if file.published)
+    return published or tuple(file for file in spec.all_files if _weights.address(file)) or spec.all_files
 
 
 def passed_over(spec: ModelSpec, accepted: Sequence[str]) -> str | None:
@@ -258,14 +299,14 @@ def state(spec: ModelSpec) -> str:
     """Where a model's weights are: `in package`, `pulled` or `not here`."""
     if all(file.packaged for file in spec.all_files):
         return "in package"
-    return "pulled" if any(_weights.place(file).is_file() for file in spec.all_files) else "not here"
+    return "pulled" if any(_weights.place(file).is_file() for file in spec.all_files) else MISSING
 
 
 class Found(Enum):
     """What `verify` found of a file."""
 
     OK = "ok"
-    MISSING = "not here"
+    MISSING = MISSING
     HARMED = "harmed"
 
 

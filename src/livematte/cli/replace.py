@@ -55,3 +55,20 @@ def effect(background: str, look: dict[str, Any]) -> Any:
     else:
         spec = f"{'image' if source_name(background)[0] == 'image' else 'video'}:{background}"
     return _registry.create("effects", spec, **look)
+
+
+def check_match(spec: str, painter: Any) -> None:
+    """Refuse `--match` where it would do nothing. Presets leave it aside for such effects.
+
+    Args:
+        spec: of the effect, as it was asked for.
+        painter: the effect.
+
+    Raises:
+        OptionError: the effect has no background of its own to take light from.
+    """
+    if not getattr(painter, "new_background", False):
+        raise OptionError(
+            f"--match takes its light from a new background, and the effect {spec} has none; leave it out, or choose "
+            f"--effect {', '.join(f'{known}:...' for known in BACKGROUNDS)}"
+        )

@@ -81,13 +81,12 @@ def _started(desk: Desk, source: str, out: str) -> Live:
 
     from livematte._live import Live
     from livematte._stages import StreamInfo
-    from livematte.cli.live import DEFAULT_MODEL, source_of
-    from livematte.sinks import open_sink
+    from livematte.cli.live import DEFAULT_MODEL, sink_of, source_of
 
     if Path(out.removeprefix("file:")).is_file():  # of the time before, say
         raise OptionError(f"{out} exists; move it away, or start livematte serve with another --out")
     opener, info = source_of(source, None, None, None, wait=False)
-    sink = open_sink(out, source_info=StreamInfo(info.size, info.fps, None, Fraction(1, 1_000_000)))
+    sink = sink_of(out, StreamInfo(info.size, info.fps, None, Fraction(1, 1_000_000)))
     return Live(
         opener,
         desk.watch(sink),

@@ -126,8 +126,7 @@ def presets(asked: Asked) -> Answer:
     """Every preset with what it names."""
     kept = asked.desk.presets
     kept.refresh()
-    listed = {name: one.given() for name, one in kept.presets.items()}
-    return Answer({"path": str(kept.path), "presets": listed, "error": kept.error})
+    return Answer(kept.as_dict())
 
 
 def choose(asked: Asked) -> Answer:
@@ -227,7 +226,7 @@ def refusal(exc: Exception) -> Refused:
 SOCKET = "api/socket"
 """Path that becomes a WebSocket."""
 
-FILES = ("", "page.css", "page.js", "fields.js", "link.js", "icon.svg")
+FILES = ("", "page.css", "page.js", "fields.js", "link.js", "zones.js", "icon.svg")
 """Of the page; they hold nothing that anybody must not see."""
 
 

@@ -101,6 +101,21 @@ class Preview:
         return list(getattr(self._sink, "notes", []))
 
     @property
+    def state(self) -> str | None:
+        """Of the sink's connection, if it has one."""
+        return getattr(self._sink, "state", None)
+
+    @property
+    def trouble(self) -> str | None:
+        """What is wrong with the sink while it mends itself."""
+        return getattr(self._sink, "trouble", None)
+
+    @property
+    def dropped(self) -> int:
+        """Frames that the sink had no room for."""
+        return int(getattr(self._sink, "dropped", 0))
+
+    @property
     def watched(self) -> bool:
         """Whether somebody has asked for a preview of late."""
         return self._clock() - self._asked_ns < WATCHED_NS

@@ -19,6 +19,7 @@ from livematte._http import TIMEOUT_S
 from livematte.control._answer import MOST_JSON_BYTES, Asked, named, picture, refusal, routed
 from livematte.control._desk import Desk
 from livematte.control._door import Door, Refused
+from livematte.control._preview import Preview
 
 PROTOCOL, TOKEN = "livematte", "token."
 """What a page names as its protocols: browsers let it set no other header. The token's letters are allowed in it."""
@@ -65,6 +66,7 @@ class Socket:
         self._told_ns = clock() - STATUS_NS
         self._heard_ns = self._asked_ns = clock()
         self._previews, self._known = False, 0
+        self._of: Preview | None = None
 
     def run(self, line: bytes, headers: Message) -> None:
         """Shake hands and go on until either side has enough.
@@ -146,6 +148,8 @@ class Socket:
             self._told_ns = now_ns
             self._protocol.send_text(json.dumps({"status": self._desk.status()}).encode())
         preview = self._desk.preview
+        if preview is not self._of:  # of another stream, which counts from the beginning
+            self._of, self._known = preview, 0
         shot = preview.shot(self._known, 0) if self._previews and preview is not None else None
         if shot is not None:
             self._known = shot.number

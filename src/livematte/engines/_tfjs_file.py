@@ -120,11 +120,11 @@ def read(path: Path) -> GraphFile:
             raise LoadError(f"{path} gives two nodes the same name")
         inputs, outputs = _ends(facts, nodes)
     except OSError as exc:
-        raise LoadError(f"cannot read {exc.filename or path}: {exc.strerror or exc}") from exc
+        raise _unread(exc, path) from exc
     except WeightsError as exc:
         raise LoadError(str(exc)) from exc
     except (AttributeError, KeyError, TypeError, ValueError, OverflowError, RecursionError) as exc:
-        raise LoadError(f"{path} is no graph model of TensorFlow.js, or damaged: {exc!r}") from exc
+        raise LoadError(f"{path} is no graph model of TensorFlow.js, or damaged: {type(exc).__name__}: {exc}") from exc
     return GraphFile(nodes, weights, inputs, outputs)
 
 
@@ -141,10 +141,17 @@ def digest(path: Path) -> str:
             with file.open("rb") as stream:
                 whole.update(hashlib.sha256(stream.read(_shards.MAX_BYTES)).digest())
     except OSError as exc:
-        raise LoadError(f"cannot read {exc.filename or path}: {exc.strerror or exc}") from exc
+        raise _unread(exc, path) from exc
     except WeightsError as exc:
         raise LoadError(str(exc)) from exc
     return whole.hexdigest()
+
+
+def _unread(exc: OSError, path: Path) -> LoadError:
+    """What to say of a file that cannot be read: the `model.json` at `path`, or one of those it names."""
+    file = str(exc.filename or path)
+    named = "" if file == str(path) else f", whose weights {path.name} needs"
+    return LoadError(f"cannot read {file}{named}: {exc.strerror or exc}")
 
 
 def _weights(manifest: Sequence[Any], groups: Sequence[_shards.Group], path: Path) -> dict[str, Array]:

@@ -21,6 +21,7 @@ from livematte.engines import (
     DEFAULT_THREADS,
     Tensor,
     _onnx_pads,
+    _quiet,
     check_finite,
     check_inputs,
     fixed_shape,
@@ -60,7 +61,7 @@ def installed() -> bool:
 
 def variants() -> tuple[str, ...]:
     """Spellings beside the plain name for which this machine has a provider; each proves itself when it is loaded."""
-    import onnxruntime as ort
+    ort = _quiet.onnxruntime()
 
     there = ort.get_available_providers()
     return tuple(f"onnxruntime:{name}" for name, provider in PROVIDERS.items() if provider in there and name != "cpu")
@@ -143,7 +144,7 @@ def _session(
     graph: bytes, source: Path, threads: int, picture: Size | None, provider: str, profile: Path | None = None
 ) -> Any:
     """A session of ONNX Runtime, with open sizes fixed."""
-    import onnxruntime as ort
+    ort = _quiet.onnxruntime()
 
     def made(sides: dict[str, int]) -> Any:
         options = ort.SessionOptions()
@@ -232,7 +233,7 @@ def create(
     if not installed():
         raise MissingExtra('ONNX Runtime is not installed: pip install "onnxruntime>=1.20"')
     provider = PROVIDERS[argument or "cpu"]
-    import onnxruntime as ort
+    ort = _quiet.onnxruntime()
 
     if provider not in (there := ort.get_available_providers()):
         raise OptionError(

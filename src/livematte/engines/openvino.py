@@ -17,7 +17,7 @@ import numpy as np
 
 from livematte._errors import InferenceError, LoadError, MissingExtra, OptionError
 from livematte._frame import F32, Size
-from livematte.engines import DEFAULT_THREADS, Tensor, check_finite, check_inputs, fixed_shape
+from livematte.engines import DEFAULT_THREADS, Tensor, _quiet, _signal_stack, check_finite, check_inputs, fixed_shape
 from livematte.engines._converted import CONVERTS, onnx_of
 from livematte.engines._file import read
 
@@ -117,9 +117,12 @@ class OpenVino:
 
 
 def _core() -> Any:
-    import openvino
-
-    return openvino.Core()
+    """OpenVINO with its CPU plugin loaded."""
+    openvino = _quiet.openvino()
+    with _signal_stack.kept():
+        core = openvino.Core()
+        core.get_property("CPU", "FULL_DEVICE_NAME")
+    return core
 
 
 def _settings(threads: int, precision: str) -> dict[str, Any]:

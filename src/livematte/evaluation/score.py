@@ -67,7 +67,8 @@ class Model:
             name, "off", engine=engine, threads=threads, weights=weights, temporal=False, refine=not raw
         )
         self.clips = replace(build_stages(self.stills.segmenter, "off", temporal=not raw, refine=not raw), memory=True)
-        self.name = self.stills.segmenter.name
+        own = self.stills.segmenter.name
+        self.name = name if name.startswith(f"{own}:") else own  # with its options: they may be what is compared
         self.weights = None if weights is None else str(weights)
         self.engine = str(getattr(self.stills.segmenter, "engine", engine))
 

@@ -15,7 +15,7 @@ from livematte._stages import State
 from livematte.engines import Engine
 from livematte.models._bodypix_found import OUTPUTS, Found
 from livematte.models._bodypix_resize import Fit, Resolution, check_resolution, fit, input_size, shrink
-from livematte.models._logits import sigmoid, stretch
+from livematte.models._logits import by_corners, sigmoid, stretch
 
 THRESHOLD = 0.7
 """Score above which a pixel of a mask is a person's."""
@@ -91,7 +91,7 @@ class BodyPix:
         size = self.size if self._resolution is None else self._input_size(frame.size, self._resolution)
         net = self._net(size)
         segments = net.run(frame.rgb(size) * np.float32(255))["segments"][..., 0]
-        return Matte(sigmoid(net.rows @ segments @ net.columns.T), frame.pts), None
+        return Matte(sigmoid(stretch(segments, net.rows, net.columns)), frame.pts), None
 
     def find(self, rgb: U8) -> Found:
         """What the network says of a picture, RGB uint8 (h, w, 3).
@@ -153,7 +153,7 @@ class _Net:
         axes = (COLOURS, 1, 1) if self._planar else (COLOURS,)
         self._scale = np.float32(kind.scale)
         self._shift = np.array(kind.shift, np.float32).reshape(axes)
-        self.rows, self.columns = stretch(grid.height, size.height), stretch(grid.width, size.width)
+        self.rows, self.columns = by_corners(grid.height, size.height), by_corners(grid.width, size.width)
 
     def run(self, picture: F32) -> dict[str, F32]:
         """Outputs (gh, gw, c) by name, for a picture (h, w, 3) in code values."""

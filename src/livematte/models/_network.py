@@ -14,7 +14,7 @@ from livematte._frame import F32, Frame, Size
 from livematte._matte import Matte
 from livematte._stages import State
 from livematte.engines import Engine
-from livematte.models._logits import sigmoid, stretch
+from livematte.models._logits import by_area, by_corners, sigmoid, stretch
 
 COLOURS = 3
 
@@ -120,9 +120,9 @@ class NetworkSegmenter:
     def segment(self, frame: Frame, state: State) -> tuple[Matte, State]:
         values, filled = self._run(frame)
         if self._scores.activation == "softmax":
-            person = sigmoid(self._fit(_against_others(values, self._person)[None], filled)[0])
+            person = sigmoid(self._fit(_against_others(values, self._person), filled))
         else:
-            person = self._fit(values[self._person].sum(axis=0)[None], filled)[0]
+            person = self._fit(values[self._person].sum(axis=0), filled)
             person = sigmoid(person) if self._scores.activation == "sigmoid" else person
         return Matte(np.clip(person, 0.0, 1.0, dtype=np.float32), frame.pts), None
 
@@ -133,7 +133,12 @@ class NetworkSegmenter:
             InferenceError: the network gave no scores.
         """
         values, filled = self._run(frame)
-        labels: Labels = self._fit(values, filled).argmax(axis=0)
+        best = self._fit(values[0], filled)
+        labels: Labels = np.zeros(best.shape, np.int64)
+        for index in range(1, len(values)):  # one by one: 150 classes at full size are 0.2 GB
+            scores = self._fit(values[index], filled)
+            np.copyto(labels, index, where=scores > best)
+            best = np.maximum(scores, best)
         return labels
 
     def close(self) -> None:
@@ -162,15 +167,14 @@ class NetworkSegmenter:
         return values.reshape(self._grid.height, self._grid.width, -1).transpose(2, 0, 1), filled
 
     def _fit(self, values: F32, filled: Size) -> F32:
-        """Scores (c, h', w') brought to the picture, and what the frame fills of it to the network's size."""
+        """Scores (..., h', w') brought to the picture, and what the frame fills of it to the network's size."""
         if self._grid != self.size:
-            rows = _matrix(self._grid.height, self.size.height, self._scores.corners)
-            columns = _matrix(self._grid.width, self.size.width, self._scores.corners)
-            values = rows @ values @ columns.T
+            places = by_corners if self._scores.corners else by_area
+            rows, columns = places(self._grid.height, self.size.height), places(self._grid.width, self.size.width)
+            values = stretch(values, rows.first(filled.height), columns.first(filled.width))
         if filled != self.size:
-            values = values[:, : filled.height, : filled.width]
-            rows, columns = _matrix(filled.height, self.size.height), _matrix(filled.width, self.size.width)
-            values = rows @ values @ columns.T
+            rows, columns = by_area(filled.height, self.size.height), by_area(filled.width, self.size.width)
+            values = stretch(values[..., : filled.height, : filled.width], rows, columns)
         return values
 
 
@@ -188,16 +192,6 @@ def _log_sum(logits: F32) -> F32:
     highest = logits.max(axis=0)
     total: F32 = highest + np.log(np.exp(logits - highest).sum(axis=0))
     return total
-
-
-def _matrix(cells: int, pixels: int, corners: bool = False) -> F32:
-    """Matrix (pixels, cells) of linear interpolation: corner on corner, or cells over the same length."""
-    if corners:
-        return stretch(cells, pixels)
-    at = np.clip((np.arange(pixels) + 0.5) * cells / pixels - 0.5, 0, cells - 1)
-    weights = np.maximum(0, 1 - np.abs(at[:, None] - np.arange(cells)[None]))
-    result: F32 = weights.astype(np.float32)
-    return result
 
 
 def _inside(frame: Size, size: Size) -> Size:

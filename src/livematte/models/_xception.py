@@ -13,7 +13,9 @@ names of layers, and the normalisations' epsilons, as in the Keras files that Pi
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+import itertools
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -70,7 +72,7 @@ def converted(data: bytes, source: str, classes: int | None, size: Size) -> byte
     if size.width % STRIDE or size.height % STRIDE:
         raise LoadError(f"DeepLabV3+ takes pictures whose sides are multiples of {STRIDE}, got {size}")
     try:
-        with h5py.File(io.BytesIO(data), "r") as file:
+        with h5py.File(io.BytesIO(data), "r") as file, np.errstate(all="ignore"):  # the trial tells of overflows
             return _Network(_Layers(file, source), classes, size).onnx()
     except LivematteError:
         raise
@@ -80,6 +82,12 @@ def converted(data: bytes, source: str, classes: int | None, size: Size) -> byte
 
 MAX_CLASSES = 4096
 """Most channels that are taken from a file."""
+
+MAX_DEPTH, MAX_MEMBERS = 4, 64
+"""Of the groups of a layer, and of what is in one: Keras has one or two with five at most."""
+
+MAX_CHUNK_BYTES = 64 << 20
+"""The largest weights of this network have 13 MB."""
 
 
 class _Layers:
@@ -106,7 +114,7 @@ class _Layers:
         """`weight` of `layer`, such as `kernel`; a depthwise one has either name, by Keras's version.
 
         Raises:
-            LoadError: it is not there, or has another shape.
+            LoadError: it is not there, is damaged, or has another shape.
         """
         found = self._find(layer, weight)
         if tuple(found.shape) != tuple(shape):
@@ -114,18 +122,47 @@ class _Layers:
                 f"{self._source}: {weight} of {layer} has the shape {tuple(found.shape)}, expected {tuple(shape)}"
             )
         values: F32 = np.asarray(found, np.float32)
+        if not np.isfinite(values).all() or (weight == "moving_variance" and values.min() < 0):
+            raise LoadError(f"{self._source}: {weight} of {layer} has numbers that no training gives: it is damaged")
         return values
 
     def _find(self, layer: str, weight: str) -> Any:
         """One set of numbers of the file, not read yet."""
-        names, found = {weight, weight.removeprefix("depthwise_")}, []
-        if layer in self._file:
-            self._file[layer].visititems(
-                lambda path, item: found.append(item) if path.rpartition("/")[2].partition(":")[0] in names else None
-            )
+        names = {weight, weight.removeprefix("depthwise_")}
+        inside = _datasets(self._file[layer]) if layer in self._file else ()
+        found = [item for name, item in inside if name.partition(":")[0] in names]
         if len(found) != 1:
             raise LoadError(f"{self._source} has no {weight} of the layer {layer}: it is of another network")
+        if not _is_plain(found[0]):
+            raise LoadError(
+                f"{self._source}: {weight} of {layer} is compressed, in another file, or holds no numbers; "
+                "Keras writes none of these"
+            )
         return found[0]
+
+
+def _datasets(group: Any, depth: int = MAX_DEPTH) -> Iterator[tuple[str, Any]]:
+    """Name and object of what lies in a group and its groups, without following links that leave it."""
+    import h5py
+
+    for name in itertools.islice(group, MAX_MEMBERS):
+        if isinstance(group.get(name, getlink=True), h5py.HardLink):
+            item = group[name]
+            if isinstance(item, h5py.Dataset):
+                yield name, item
+            elif isinstance(item, h5py.Group) and depth > 1:
+                yield from _datasets(item, depth - 1)
+
+
+def _is_plain(dataset: Any) -> bool:
+    """Whether all of a dataset lies in this file as it is.
+
+    Filters are refused, too: HDF5 believes what a chunk says of its size, and reads beyond what came out of it.
+    """
+    chunk = math.prod(dataset.chunks or ()) * dataset.dtype.itemsize
+    filters = dataset.id.get_create_plist().get_nfilters()
+    elsewhere = dataset.external or dataset.is_virtual
+    return dataset.dtype.kind == "f" and not elsewhere and not filters and chunk <= MAX_CHUNK_BYTES
 
 
 @dataclass(frozen=True, slots=True)

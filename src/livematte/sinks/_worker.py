@@ -9,7 +9,6 @@ from contextlib import suppress
 from typing import Any
 
 from livematte._clock import Clock, monotonic
-from livematte._errors import SinkError
 
 JOIN_S = 3.0
 """Longest wait for a thread that hangs in a driver or a network; it ends with the process."""
@@ -22,7 +21,6 @@ class Worker:
         work: called on the thread; an exception ends it, and is raised by the next `put()`.
         depth: how many items may wait.
         wait_s: how long `put()` waits for room before it drops; 0 never waits.
-        stall_s: one item may take so long; longer is an error of whoever is behind. None is for ever.
         clock: monotonic nanoseconds.
     """
 
@@ -32,11 +30,10 @@ class Worker:
         *,
         depth: int = 1,
         wait_s: float = 0.0,
-        stall_s: float | None = None,
         clock: Clock = monotonic,
     ) -> None:
         self.dropped = 0
-        self._work, self._wait_s, self._stall_s, self._clock = work, wait_s, stall_s, clock
+        self._work, self._wait_s, self._clock = work, wait_s, clock
         self._items: queue.Queue[Any] = queue.Queue(depth)
         self._error: BaseException | None = None
         self._since_ns: int | None = None
@@ -49,11 +46,17 @@ class Worker:
         """Whether the thread is still in the work."""
         return self._thread.is_alive()
 
+    @property
+    def busy_s(self) -> float:
+        """How long it has been at one item; 0 if it is at none."""
+        since_ns = self._since_ns
+        return 0.0 if since_ns is None else (self._clock() - since_ns) / 1e9
+
     def put(self, item: Any) -> None:
         """Hand over an item.
 
         Raises:
-            SinkError: the work failed, or does not get on.
+            SinkError: the work failed.
         """
         self.check()
         try:
@@ -66,13 +69,10 @@ class Worker:
         """Raise what went wrong.
 
         Raises:
-            SinkError: the work failed, or does not get on.
+            SinkError: the work failed.
         """
         if self._error is not None:
             raise self._error
-        since_ns = self._since_ns
-        if self._stall_s is not None and since_ns is not None and self._clock() - since_ns > self._stall_s * 1e9:
-            raise SinkError(f"nothing could be written for {self._stall_s:g} s; the other side does not take it")
 
     def finish(self) -> None:
         """Work off what waits, if that takes no longer than `JOIN_S`, and end; twice is fine. Ask `hangs` after it.

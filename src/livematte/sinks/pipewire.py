@@ -37,6 +37,9 @@ class PipeWire:
         source_info: of the source, for the rate.
         clock: monotonic nanoseconds.
 
+    Attributes:
+        trouble: what is wrong while PipeWire does not answer, in words.
+
     Raises:
         OptionError: a name that cannot be.
     """
@@ -63,20 +66,26 @@ class PipeWire:
         self._open = False
         self._counted_ns: int | None = None
         self._count: int | None = 0
+        self.trouble: str | None = None
 
     @property
     def dropped(self) -> int:
         """Frames that the daemon had no time for."""
         return self._worker.dropped if self._worker else 0
 
+    @property
+    def address(self) -> str:
+        """What other programs find it under."""
+        return f"the camera {self.description!r}, through PipeWire"
+
     def readers(self) -> int | None:
         """How many programs read the camera; None if nobody can tell. The answer is up to a second old."""
         if self._counted_ns is None or self._clock() - self._counted_ns >= COUNT_NS:
             self._counted_ns = self._clock()
             try:
-                self._count = _pipewire.readers("livematte.id", self._mark) or 0
-            except _pipewire.NoPipeWire:
-                self._count = None
+                self._count, self.trouble = _pipewire.readers("livematte.id", self._mark) or 0, None
+            except _pipewire.NoPipeWire as exc:
+                self._count, self.trouble = None, f"output: {exc}"
         return self._count
 
     def __enter__(self) -> PipeWire:

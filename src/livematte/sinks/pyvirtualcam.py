@@ -44,6 +44,7 @@ class PyVirtualCam:
         self._steady = Steady()
         self._camera: Any = None
         self._open = False
+        self.address: str | None = None
         self.notes: list[str] = []
 
     def __enter__(self) -> PyVirtualCam:
@@ -68,6 +69,7 @@ class PyVirtualCam:
                 self._camera = self._module.Camera(
                     width, height, float(self._fps), fmt=self._module.PixelFormat.I420, device=self._device
                 )
+                self.address = f"the camera {self._camera.device!r}"
                 self.notes.append(f"the camera was {self._camera.device}")
             self._camera.send(np.frombuffer(planar_bytes(picture), np.uint8).reshape(height * 3 // 2, width))
         except (RuntimeError, ValueError, OSError) as exc:

@@ -2,32 +2,28 @@
 
 from __future__ import annotations
 
-import contextlib
 import re
 import shutil
 from fractions import Fraction
 from types import TracebackType
-from typing import Any
 from urllib.parse import urlsplit
 
-import av
-from av.error import FFmpegError, ProtocolNotFoundError
-
-from livematte._av import RANGE_LIMITED, SPC_BT709, SPC_SMPTE170M, reason, to_av
-from livematte._child import Child
 from livematte._clock import Clock, monotonic
 from livematte._errors import OptionError, SinkError
-from livematte._frame import ColorMatrix, Frame, Size
+from livematte._frame import Frame, Size
 from livematte._stages import StreamInfo
 from livematte.sinks._camera import Steady
 from livematte.sinks._codecs import CODECS, check_encoder
+from livematte.sinks._connection import TIME_BASE, Broken, Connection, NoProtocol, Push
 from livematte.sinks._worker import Worker
 
 MUXERS = {"rtmp": "flv", "rtmps": "flv", "rtsp": "rtsp", "srt": "mpegts", "udp": "mpegts", "tcp": "mpegts"}
 """By scheme of the address: FFmpeg's muxer."""
 
-TIME_BASE = Fraction(1, 90_000)
-"""The clock of MPEG-TS and RTP (ISO 13818-1, RFC 6184)."""
+MUXER_OPTIONS = {
+    "flv": {"flvflags": "no_duration_filesize"},  # there is no way back to the start
+    "rtsp": {"rtsp_transport": "tcp"},
+}
 
 DEFAULT_FPS = Fraction(30)
 """For the encoder's rate control where the source knows no rate; times are those of writing."""
@@ -48,21 +44,36 @@ WAIT_S = 0.05
 """A write waits so long for the network before a frame is dropped: a frame and a half."""
 
 STALL_S = 10.0
-"""After so long without progress the connection counts as broken."""
+"""After so long without progress the connection counts as broken; as long may connecting take."""
+
+FIRST_RETRY_S, LAST_RETRY_S = 0.25, 5.0
+"""Wait before a broken connection is tried again, doubled each time; anew after one that held for the longer time."""
+
+SILENT = f"there was no answer for {STALL_S:g} s"
+
+CONNECTING, OPEN, RECONNECTING = "connecting", "open", "reconnecting"
 
 
 class Stream:
     """A push to an address, in real time: the moment of writing is the time of a frame.
 
-    Connecting, encoding and sending are a thread's work. A network that stalls costs frames, never memory; one that
-    is broken raises SinkError at the next write. Frames keep the first one's size.
+    Encoding is a thread's work, connecting and sending that of a program beside us. A network that stalls costs
+    frames, never memory. Frames keep the first one's size.
 
     Args:
         url: `rtmp://`, `rtmps://`, `rtsp://`, `srt://`, `udp://` or `tcp://` and where to.
         source_info: of the source, for the rate.
         bitrate: bits a second, or as in `2500k` and `3M`; None is by size and rate.
         preset: speed of x264, `ultrafast` to `veryslow`.
+        reconnect: connect again when a connection breaks that was there once, and drop frames until then.
+            Otherwise that is SinkError at the next write, as a first connection that fails always is.
         clock: monotonic nanoseconds.
+
+    Attributes:
+        state: `connecting`, `open` or `reconnecting`.
+        trouble: what is wrong while it reconnects, in words.
+        dropped: frames that the network had no room for, or that came while there was no connection.
+        reconnections: how often it was connected again.
 
     Raises:
         OptionError: an address or a setting that cannot be.
@@ -76,6 +87,7 @@ class Stream:
         source_info: StreamInfo | None = None,
         bitrate: int | str | None = None,
         preset: str | None = None,
+        reconnect: bool = False,
         clock: Clock = monotonic,
     ) -> None:
         self._scheme = urlsplit(url).scheme.lower()
@@ -89,129 +101,147 @@ class Stream:
         self._preset = preset or "veryfast"
         self._bitrate = None if bitrate is None else parse_bitrate(bitrate)
         self._fps = (source_info.fps if source_info else None) or DEFAULT_FPS
+        self._reconnect = reconnect
         self.address = shown(url)
         self.notes: list[str] = []
+        self.state, self.reconnections = CONNECTING, 0
+        self.trouble: str | None = None
+        self._lost = self._overrun = 0
         self._steady = Steady(tagged=True)
         self._worker: Worker | None = None
-        self._container: Any = None
-        self._stream: Any = None
-        self._relay: Child | None = None
-        self._start_ns = 0
+        self._connection: Connection | None = None
+        self._by_ffmpeg = False
+        self._start_ns = self._since_ns = self._again_ns = 0
+        self._retry_s = FIRST_RETRY_S
         self._last_pts = -1
 
     @property
     def dropped(self) -> int:
-        """Frames that the network had no room for."""
-        return self._worker.dropped if self._worker else 0
+        """Frames that did not go out."""
+        return self._lost + (self._worker.dropped if self._worker else self._overrun)
 
     def __enter__(self) -> Stream:
         self._start_ns = self._clock()
-        self._worker = Worker(self._send, depth=DEPTH, wait_s=WAIT_S, stall_s=STALL_S, clock=self._clock)
+        self._worker = Worker(self._take, depth=DEPTH, wait_s=WAIT_S, clock=self._clock)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
     ) -> None:
-        worker, self._worker = self._worker, None
+        worker = self._worker
         if worker is None:
             return
         try:
             if kind is None:
                 worker.finish()
-                if not worker.hangs:
-                    self._finish()
+                if not worker.hangs and self._connection is not None and self.state == OPEN:
+                    self._connection.finish()
         finally:
-            if self._relay is not None:
-                self._relay.close()  # a thread that waits for it wakes up
+            if self._connection is not None:
+                self._connection.kill()  # a thread that waits for it wakes up
             worker.abandon()
-            if not worker.hangs:  # FFmpeg still holds what hangs; it goes with the process
-                self._close()
-            if worker.dropped:
-                self.notes.append(f"{worker.dropped} frames were dropped: the network was too slow")
+            if not worker.hangs:
+                self._disconnect()
+            self._overrun, self._worker = worker.dropped, None
+            self._note()
 
     def write(self, frame: Frame) -> None:
-        if self._worker is None:
+        worker, connection = self._worker, self._connection
+        if worker is None:
             raise SinkError("the stream is not open: write inside `with`")
+        if worker.busy_s > STALL_S:
+            if not self._reconnect:
+                raise SinkError(f"nothing could be written for {STALL_S:g} s; the other side does not take it")
+            if connection is not None:
+                connection.kill()
         picture = self._steady(frame)
         pts = (self._clock() - self._start_ns) * TIME_BASE.denominator // 1_000_000_000
         self._last_pts = max(pts, self._last_pts + 1)
-        self._worker.put((picture, self._last_pts))
+        worker.put((picture, self._last_pts))
 
-    def _send(self, item: tuple[Frame, int]) -> None:
-        """On the worker's thread."""
+    def _take(self, item: tuple[Frame, int]) -> None:
+        """On the worker's thread: send a frame, or do what has to come before that."""
         frame, pts = item
         try:
-            if self._container is None:
-                self._connect(frame)
-            picture = to_av(frame)
-            picture.pts, picture.time_base = pts, TIME_BASE
-            self._container.mux(self._stream.encode(picture))
-        except (FFmpegError, OSError, ValueError) as exc:
-            said = self._relay.last_words() if self._relay is not None and not self._relay.running else reason(exc)
-            raise SinkError(f"cannot push to {self.address}: {said.removeprefix('[Errno 5] ')}") from exc
+            if self._connection is None:
+                if self._clock() < self._again_ns:
+                    self._lost += 1
+                else:
+                    self._connect(frame, pts)
+            elif self._is_open(self._connection):
+                self._connection.send(frame, pts)
+            else:
+                self._lost += 1
+        except NoProtocol as exc:
+            if self._by_ffmpeg or shutil.which("ffmpeg") is None:
+                raise SinkError(f"cannot push to {self.address}: {exc}") from exc
+            self._by_ffmpeg = True
+            self._disconnect()
+            self._take(item)
+        except Broken as exc:
+            self._lost += 1
+            self._broke(str(exc).replace(self._url, self.address), exc)
 
-    def _connect(self, frame: Frame) -> None:
-        try:
-            self._open(self._url, frame)
-        except ProtocolNotFoundError:
-            if shutil.which("ffmpeg") is None:
-                raise SinkError(
-                    f"PyAV's FFmpeg has no {self._scheme}, and there is no ffmpeg beside it; install ffmpeg"
-                ) from None
-            self._close()
-            command = ["ffmpeg", "-hide_banner", "-loglevel", "error", "-fflags", "nobuffer", "-probesize", "32768"]
-            command += ["-f", "mpegts", "-i", "pipe:0", "-c", "copy", "-f", "mpegts", "-flush_packets", "1", self._url]
-            self._relay = Child(command, feed=True)
-            self._open(self._relay.stdin, frame)
+    def _connect(self, frame: Frame, pts: int) -> None:
+        self._since_ns = self._clock()
+        self._connection = connection = Connection(self._push(frame.size), by_ffmpeg=self._by_ffmpeg)
+        connection.begin(frame, pts)
+        if not self._reconnect and not self._is_open(connection, STALL_S):  # nobody is kept waiting but us
+            raise Broken(SILENT)
 
-    def _open(self, place: Any, frame: Frame) -> None:
-        options = {"flush_packets": "1"}
-        if self._scheme == "rtsp":
-            options["rtsp_transport"] = "tcp"
-        if self._scheme.startswith("rtmp"):
-            options["flvflags"] = "no_duration_filesize"  # there is no way back to the start
-        self._container = av.open(place, "w", format=MUXERS[self._scheme], container_options=options)
-        encoder = CODECS["h264"].encoder
-        stream: Any = self._container.add_stream(encoder, rate=self._fps, options=self._encoder_options(frame.size))
-        stream.width, stream.height = frame.size
-        stream.pix_fmt = "yuv420p"
-        stream.codec_context.time_base = stream.time_base = TIME_BASE
-        stream.codec_context.color_range = RANGE_LIMITED
-        stream.codec_context.colorspace = SPC_BT709 if frame.matrix is ColorMatrix.BT709 else SPC_SMPTE170M
-        stream.codec_context.max_b_frames = 0
-        stream.codec_context.gop_size = round(KEYFRAME_S * self._fps)
-        self._stream = stream
-        self._container.start_encoding()
+    def _is_open(self, connection: Connection, timeout_s: float = 0.0) -> bool:
+        if self.state == OPEN:
+            return True
+        if connection.established(timeout_s):
+            self.reconnections += self.state == RECONNECTING
+            self.state, self.trouble, self._since_ns = OPEN, None, self._clock()
+            return True
+        if self._clock() - self._since_ns > STALL_S * 1e9:
+            raise Broken(SILENT)
+        return False
 
-    def _encoder_options(self, size: Size) -> dict[str, str]:
+    def _broke(self, why: str, exc: Broken) -> None:
+        """Wait for the next try, or give up."""
+        now_ns = self._clock()
+        if not self._reconnect or self.state == CONNECTING:
+            raise SinkError(f"cannot push to {self.address}: {why}") from exc
+        if self.state == OPEN and now_ns - self._since_ns >= LAST_RETRY_S * 1e9:
+            self._retry_s = FIRST_RETRY_S
+        self.state, self.trouble = RECONNECTING, f"output: reconnecting to {self.address}: {why}"
+        self._disconnect()
+        self._again_ns = now_ns + int(self._retry_s * 1e9)
+        self._retry_s = min(2 * self._retry_s, LAST_RETRY_S)
+
+    def _disconnect(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+
+    def _note(self) -> None:
+        if self.dropped:
+            again = f", or had to be connected again ({self.reconnections} times)" if self.reconnections else ""
+            self.notes.append(f"{self.dropped} frames were dropped: the network was too slow{again}")
+        if self.trouble:
+            self.notes.append(f"the connection was broken at the end: {self.trouble.removeprefix('output: ')}")
+
+    def _push(self, size: Size) -> Push:
         bits = self._bitrate or max(LEAST_BITS, round(BITS_PER_PIXEL * size.width * size.height * self._fps))
-        # the buffer of rate control holds half a second: a picture with much in it cannot hold up those behind it
-        return {
-            "preset": self._preset,
-            "tune": "zerolatency",
-            "b": str(bits),
-            "maxrate": str(bits),
-            "bufsize": str(bits // 2),
-        }
-
-    def _finish(self) -> None:
-        if self._container is not None:
-            with contextlib.suppress(FFmpegError, OSError, ValueError):  # whoever watched has gone
-                self._container.mux(self._stream.encode(None))
-        if self._relay is not None and self._container is not None:
-            with contextlib.suppress(FFmpegError, OSError, ValueError):
-                self._container.close()
-            self._container = None
-            self._relay.finish()
-
-    def _close(self) -> None:
-        container, relay = self._container, self._relay
-        self._container = self._relay = None
-        if relay is not None:
-            relay.close()
-        if container is not None:
-            with contextlib.suppress(FFmpegError, OSError, ValueError):
-                container.close()
+        muxer = MUXERS[self._scheme]
+        return Push(
+            url=self._url,
+            format=muxer,
+            options={"flush_packets": "1", **MUXER_OPTIONS.get(muxer, {})},
+            fps=self._fps,
+            # the buffer of rate control holds half a second: a picture with much in it cannot hold up those behind it
+            encoder={
+                "preset": self._preset,
+                "tune": "zerolatency",
+                "b": str(bits),
+                "maxrate": str(bits),
+                "bufsize": str(bits // 2),
+            },
+            gop=round(KEYFRAME_S * self._fps),
+        )
 
 
 def parse_bitrate(value: int | str) -> int:
@@ -243,8 +273,9 @@ def create(
     source_info: StreamInfo | None = None,
     bitrate: int | str | None = None,
     preset: str | None = None,
+    reconnect: bool = False,
 ) -> Stream:
     """`rtmp://HOST/APP/KEY` and the like, or `stream:` before it."""
     if not argument:
         raise OptionError("stream needs an address, as in rtmp://localhost/live/key")
-    return Stream(argument, source_info=source_info, bitrate=bitrate, preset=preset)
+    return Stream(argument, source_info=source_info, bitrate=bitrate, preset=preset, reconnect=reconnect)

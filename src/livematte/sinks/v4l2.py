@@ -126,6 +126,7 @@ class V4L2:
     ) -> None:
         self._kernel = kernel or Kernel()
         self.path = find(device, self._kernel)
+        self.address = self.path
         self.notes: list[str] = []
         self.dropped = 0
         self._fps = (source_info.fps if source_info else None) or DEFAULT_FPS
@@ -143,6 +144,7 @@ class V4L2:
         except SinkError:
             self._close()
             raise
+        self.address = f"the camera {card!r}, {self.path}"
         self.notes.append(f"the camera {card!r} was {self.path}")
         return self
 

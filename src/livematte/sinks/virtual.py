@@ -29,7 +29,10 @@ def create(argument: str | None, *, source_info: StreamInfo | None = None) -> Si
             return choose(source_info)
         except LivematteError as exc:
             refused.append(f"{name}: {exc}")
-    raise SinkError("no virtual camera can be offered. " + " | ".join(refused))
+    raise SinkError(
+        f"no virtual camera can be offered. {' | '.join(refused)} | Without one: --out preview:page shows the output "
+        "in a browser, --out talk.mp4 records it"
+    )
 
 
 def _ways() -> list[tuple[str, Callable[[StreamInfo | None], Sink]]]:

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from contextlib import nullcontext
 from fractions import Fraction
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from livematte._errors import DeviceLost, FrameError, OpenError
 from livematte._frame import Frame, Size
 from livematte._stages import StreamInfo
+
+if TYPE_CHECKING:
+    from livematte.sources._silence import Silence
 
 AT_ONCE = {"fflags": "nobuffer", "flags": "low_delay"}
 """Nothing is kept back: neither packets to guess durations, nor frames to put them in order."""
@@ -33,6 +37,7 @@ class Device:
         url, format: for FFmpeg; None lets it find the format.
         options: of FFmpeg's input; those it does not know are ignored.
         timeout_s: of opening and of each read, where that can be interrupted (network).
+        silence: the same for a V4L2 device.
         hint: what to do when it cannot be opened.
 
     Raises:
@@ -47,6 +52,7 @@ class Device:
         options: dict[str, str],
         *,
         timeout_s: float | None = None,
+        silence: Silence | None = None,
         hint: str = "",
     ) -> None:
         import av
@@ -54,9 +60,15 @@ class Device:
 
         from livematte._av import reason
 
-        self.what = what
+        self.what, self._silence = what, silence
+        self._container: Any = None
         try:
-            self._container: Any = av.open(url, format=format, options={**AT_ONCE, **options}, timeout=timeout_s)
+            with nullcontext() if silence is None else silence.opening():
+                self._container = av.open(url, format=format, options={**AT_ONCE, **options}, timeout=timeout_s)
+        except DeviceLost as exc:
+            if self._container is not None:
+                self._container.close()
+            raise OpenError(f"{exc}{hint and '; ' + hint}") from exc
         except (FFmpegError, OSError, ValueError) as exc:
             raise OpenError(f"cannot open {what}: {reason(exc)}{hint and '; ' + hint}") from exc
         try:
@@ -93,6 +105,8 @@ class Device:
         last, reformatter, count, bad = -1, VideoReformatter(), 0, 0
         packets = self._container.demux(self._stream)
         while True:
+            if self._silence is not None:
+                self._silence.wait()
             try:
                 packet = next(packets, None)
             except BlockingIOError:

@@ -102,7 +102,7 @@ def cameras(
         except OSError:
             name = node.name
         try:
-            camera = _ask(index, path, ioctl or _kernel)
+            camera = _ask(index, path, ioctl or kernel)
         except OSError:
             camera = Camera(index, str(path), name)
         if camera is not None:
@@ -173,7 +173,8 @@ def _entries(
         yield layout.unpack(answer)
 
 
-def _kernel(file: int, request: int, answer: bytearray) -> object:
+def kernel(file: int, request: int, answer: bytearray) -> object:
+    """Ask a driver; `answer` is changed in place."""
     import fcntl
 
     return fcntl.ioctl(file, request, answer, True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import platform
+import sys
 from fractions import Fraction
 
 from livematte._errors import OpenError, OptionError
@@ -12,7 +13,12 @@ from livematte.sources import parse_fps
 from livematte.sources._device import Device
 from livematte.sources._v4l2 import Camera, Mode, cameras
 
+GROUP = " (those of the group video may)" if sys.platform == "linux" else ""
+
 DEFAULT_SIZE, DEFAULT_FPS = Size(1280, 720), Fraction(30)
+
+TIMEOUT_S = 5.0
+"""Silence after which a camera is lost and opened again, as a stream is; the plate has covered it long before."""
 
 PIXELS = {"mjpeg": "MJPG", "yuyv": "YUYV", "nv12": "NV12"}
 """What `pixels` may be, and the four letters that V4L2 knows it by."""
@@ -40,25 +46,35 @@ def found() -> list[Camera]:
     return [Camera(index, device.name, device.description or device.name) for index, device in enumerate(videos)]
 
 
-def choose(named: str, there: list[Camera]) -> Camera:
+def choose(name: str, there: list[Camera]) -> Camera:
     """The camera of a number, a path, or a name or part of one.
 
     Raises:
         OpenError: none of them, or several; the message lists those there are.
     """
     for camera in there:
-        if named in (str(camera.index), camera.path, camera.name):
+        if name in (str(camera.index), camera.path, camera.name):
             return camera
-    alike = [camera for camera in there if named.lower() in camera.name.lower()]
-    if len(alike) == 1 and not named.isdigit():
+    alike = [camera for camera in there if name.lower() in camera.name.lower()]
+    if len(alike) == 1 and not name.isdigit():
         return alike[0]
     if not there:
-        raise OpenError(f"there is no camera {named!r}: none is plugged in, or none may be seen by this user")
+        raise OpenError(f"there is no camera {name!r}: none is plugged in, or none may be seen by this user{GROUP}")
     listed = ", ".join(f"{camera.index} ({camera.name})" for camera in there)
-    near = difflib.get_close_matches(named, [camera.name for camera in there], n=1)
+    near = difflib.get_close_matches(name, [camera.name for camera in there], n=1)
     hint = f"did you mean {near[0]!r}? " if near else ""
     what = "several cameras are" if len(alike) > 1 else "no camera is"
-    raise OpenError(f"{what} called {named!r}; {hint}there are: {listed}")
+    raise OpenError(f"{what} called {name!r}; {hint}there are: {listed}")
+
+
+def named(argument: str | None) -> Camera:
+    """The camera that `camera:ARGUMENT` means; the first there is without one.
+
+    Raises:
+        OpenError: there is none.
+    """
+    there = found()
+    return there[0] if not argument and there else choose(argument or "0", there)
 
 
 def best_mode(modes: tuple[Mode, ...], size: Size, fps: Fraction) -> Mode | None:
@@ -100,8 +116,7 @@ def create(
     if pixels is not None and pixels not in PIXELS:
         raise OptionError(f"pixels must be {', '.join(PIXELS)}, got {pixels!r}")
     wanted, rate = size or DEFAULT_SIZE, parse_fps(fps or DEFAULT_FPS)
-    there = found()
-    camera = there[0] if not argument and there else choose(argument or "0", there)
+    camera = named(argument)
     modes = tuple(mode for mode in camera.modes if pixels is None or mode.pixels == PIXELS[pixels])
     if pixels is not None and camera.modes and not modes:
         has = ", ".join(sorted({mode.pixels for mode in camera.modes}))
@@ -109,9 +124,15 @@ def create(
     mode = best_mode(modes, wanted, rate)
     if mode is not None:
         wanted, pixels = mode.size, next(name for name, code in PIXELS.items() if code == mode.pixels)
+    what, silence = f"camera {camera.index} ({camera.name})", None
+    if platform.system() == "Linux":
+        from livematte.sources._silence import Silence
+
+        silence = Silence(what, camera.path, TIMEOUT_S)
     return Device(
-        f"camera {camera.index} ({camera.name})",
+        what,
         *_input(camera, wanted, rate, pixels),
+        silence=silence,
         hint="another program may be using it; `livematte live --list` shows what there is",
     )
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from livematte._errors import MissingExtra
 from livematte._frame import F32
+from livematte.engines import _quiet
 
 
 def onnx_int8(graph: bytes, samples: Sequence[Mapping[str, F32]]) -> bytes:
@@ -26,6 +27,7 @@ def onnx_int8(graph: bytes, samples: Sequence[Mapping[str, F32]]) -> bytes:
     """
     if find_spec("onnx") is None:
         raise MissingExtra('int8 export needs onnx: pip install "livematte[train]"')
+    _quiet.onnxruntime()
     from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 
     class Samples(CalibrationDataReader):  # type: ignore[misc]

@@ -1,6 +1,6 @@
 /** What the tests do in the page: cameras, a Background, and a look at every frame that comes out. */
 
-import { createBackground } from "/livematte/index.js";
+import { createBackground, paintParts, PARTS } from "/livematte/index.js";
 import { check } from "/golden/cases.mjs";
 
 const STRIPE_PX = 8; // at 640 pixels across, see material.py
@@ -20,6 +20,8 @@ document.addEventListener("securitypolicyviolation", (event) => violations.push(
 /** The live things of this page; tests read them. */
 export const kit = {
   createBackground,
+  paintParts,
+  PARTS,
   violations,
   errors: [],
   events: [],
@@ -127,6 +129,28 @@ export const kit = {
     return found;
   },
 
+  /** Every picture of bodypix_files.py by this browser: mean difference from Python's Session, and the part of the map of parts that differs. */
+  async bodypix() {
+    const { frames, cases } = await (await fetch("/bodypix/parts.json")).json();
+    const stored = new Uint8Array(await (await fetch("/bodypix/parts.bin")).arrayBuffer());
+    const background = await kit.open({ temporal: false, governor: false, effect: { type: "color", rgb: "#00b140" } });
+    await background.loaded;
+    const found = [];
+    let timestamp = 0;
+    for (const { frame: name, model, parts, planes, map } of cases) {
+      await background.setModel(model, parts ? { parts } : {});
+      const out = await background.probe({ type: "still", frame: frameOf(stored, frames[name], (timestamp += 1e6), "I420") });
+      const seen = await background.parts();
+      const known = map ? new Int8Array(stored.buffer, map.at, map.width * map.height) : null;
+      const same = known && seen && seen.width === map.width && seen.height === map.height && seen.timestamp === timestamp;
+      const other = same ? seen.data.filter((part, i) => part !== known[i]).length / known.length : seen === null ? null : 1;
+      found.push({ name: `${name} ${model} ${parts ?? ""}`, ...(await compare(out, stored, planes)), other, kinds: seen ? new Set(seen.data).size : 0 });
+      out.close();
+    }
+    background.stop();
+    return found;
+  },
+
   /** Frames in a row by this browser: mean difference of each from what Python's Session, with its memory, makes of it. */
   async row(name) {
     const { frames, streams } = await (await fetch("/material/stills.json")).json();
@@ -196,7 +220,7 @@ export const kit = {
     let timestamp = 0;
     for (const effect of effects.filter(wanted)) {
       for (const background of Object.values(pair)) await background.setEffect(effect);
-      for (const [name, rotation, flip] of [["480p", 0], ["720p", 0], ["odd", 0], ["480p", 90], ["480p", 180], ["480p", 270], ["480p", 0, true]]) {
+      for (const [name, rotation, flip] of [["480p", 0], ["720p", 0], ["odd", 0], ["480p", 90], ["480p", 180], ["480p", 270], ["480p", 0, true], ["480p", 90, true], ["480p", 180, true], ["480p", 270, true]]) {
         timestamp += 1e6;
         const [cpu, webgl] = await Promise.all(Object.values(pair).map(async (background) => {
           const plain = frameOf(stored, frames[name], timestamp, "I420");

@@ -4,12 +4,11 @@ import { COVER_STRENGTH, type Crop, type Gains, GUIDED_EPSILON, guidedCells, typ
 import { composite, fits } from "./composite.js";
 import { type Desk, layDesk } from "./desk.js";
 import { Backdrop } from "./backdrop.js";
-import { copyIn, exchangesSides, frameOf, shapeOf, type Shape, turn } from "./frames.js";
+import { back, copyIn, exchangesSides, frameOf, shapeOf, type Shape, turn, type Turn } from "./frames.js";
 import { cellGrid, discGrid, I420, LM_PLANE_BYTES, type Kernels, type Planes, ROUGH_CELLS, SMOOTH_CELLS } from "./kernels.js";
 
 export class CpuRenderer implements Renderer {
   readonly name = "cpu";
-  readonly mirrors = false;
   readonly spent = { refine: 0, effect: 0, composite: 0 };
   private desk: Desk | null = null;
   private shape: Shape | null = null;
@@ -30,9 +29,9 @@ export class CpuRenderer implements Renderer {
     lm.lm_downscale_rgb(desk.frame.read, I420, shape.colour, desk.rgb, stored.width, stored.height, 0, desk.guide, desk.scratch);
     this.shape = shape;
     const rgb = this.kernels.floats(desk.rgb, 3 * stored.width * stored.height);
-    if (shape.rotation === 0) return rgb;
+    if (asStored(shape)) return rgb;
     if (this.upright.length !== rgb.length) this.upright = new Float32Array(rgb.length);
-    return turn(rgb, stored, 3, shape.rotation, this.upright);
+    return turn(rgb, stored, 3, shape, this.upright);
   }
 
   get luma(): Float32Array {
@@ -40,9 +39,9 @@ export class CpuRenderer implements Renderer {
     if (!desk || !shape) throw new TypeError("luma comes after read()");
     const { network } = desk;
     const luma = this.kernels.floats(desk.guide, network.width * network.height); // the first plane
-    if (shape.rotation === 0) return luma;
+    if (asStored(shape)) return luma;
     if (this.uprightLuma.length !== luma.length) this.uprightLuma = new Float32Array(luma.length);
-    return turn(luma, network, 1, shape.rotation, this.uprightLuma);
+    return turn(luma, network, 1, shape, this.uprightLuma);
   }
 
   async paint(matte: Matte | null, painting: Painting, quality: Quality, crop: Crop | null = null): Promise<VideoFrame> {
@@ -61,7 +60,7 @@ export class CpuRenderer implements Renderer {
     composite(this.kernels, desk, foreground, transparent ? desk.shown : desk.alpha, plate, painting.lightWrap);
     const area = desk.size.width * desk.size.height;
     if (transparent) this.kernels.bytes(desk.out.at[3] as number, area).set(this.kernels.bytes(desk.alpha, area));
-    const shown = crop ? this.crop(desk, stored(crop, shape.rotation), transparent ? 4 : 3) : desk.out;
+    const shown = crop ? this.crop(desk, stored(crop, shape), transparent ? 4 : 3) : desk.out;
     const pixels = this.kernels.bytes(shown.data, transparent ? shown.bytes : shown.bytes - area);
     const out = frameOf(pixels, desk.size, shape, transparent);
     this.spent.refine = refined - started;
@@ -99,7 +98,7 @@ export class CpuRenderer implements Renderer {
       kernels.bytes(desk.alpha, desk.size.width * desk.size.height).fill(0);
       return false;
     }
-    turn(matte.alpha, matte.size, 1, (360 - shape.rotation) % 360, kernels.floats(desk.small, width * height));
+    turn(matte.alpha, matte.size, 1, back(shape), kernels.floats(desk.small, width * height));
     if (quality.refine) {
       const gain = 1 + (STEEPEST_GAIN - 1) * (1 - painting.softness);
       const cells = guidedCells(desk.network);
@@ -177,12 +176,14 @@ export class CpuRenderer implements Renderer {
   }
 }
 
-/** A window over the upright picture as one over the picture as it is stored, which `rotation` degrees clockwise make upright. */
-function stored({ left, top, side }: Crop, rotation: number): Crop {
+/** A window over the picture as it is shown as one over the picture as it is stored. */
+function stored({ left: shown, top, side }: Crop, { rotation, flip }: Turn): Crop {
+  const left = flip ? WHOLE - side - shown : shown;
   const [right, bottom] = [WHOLE - side - left, WHOLE - side - top];
   const [x, y] = { 90: [top, right], 180: [right, bottom], 270: [bottom, left] }[rotation] ?? [left, top];
   return { left: x as number, top: y as number, side };
 }
 
+const asStored = ({ rotation, flip }: Turn): boolean => rotation === 0 && !flip;
 const same = (a: Size, b: Size): boolean => a.width === b.width && a.height === b.height;
 const shorter = (size: Size): number => Math.min(size.width, size.height);

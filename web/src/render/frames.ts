@@ -13,26 +13,27 @@ const RGBA_ORDER = 0;
 const BGRA_ORDER = 1;
 
 /** What browsers know of a frame and TypeScript's types do not yet. */
-interface Turned {
-  readonly rotation?: number;
-  readonly flip?: boolean;
+type Turned = Partial<Turn>;
+
+/** From the stored picture to the shown one. */
+export interface Turn {
+  readonly rotation: number; // degrees clockwise: 0, 90, 180 or 270
+  readonly flip: boolean; // mirrored after that
+}
+
+/** From the shown picture to the stored one. What turns and mirrors undoes itself. */
+export function back({ rotation, flip }: Turn): Turn {
+  return { rotation: flip ? rotation : (360 - rotation) % 360, flip };
 }
 
 /** All of a frame but its pixels. */
-export interface Shape {
+export interface Shape extends Turn {
   readonly size: Size; // of the visible pixels, as they are stored
   readonly display: Size; // as stored, too: before it is turned
   readonly colour: Colour;
   readonly colorSpace: VideoColorSpaceInit;
-  readonly rotation: number; // degrees clockwise from the stored picture to the upright one
-  readonly flip: boolean;
   readonly timestamp_us: number;
   readonly duration_us: number | null;
-}
-
-/** Whether a frame is shown as the mirror image of its pixels. */
-export function mirrorImage(frame: VideoFrame): boolean {
-  return (frame as Turned).flip ?? false;
 }
 
 /** @throws TypeError on a closed frame. */
@@ -40,7 +41,7 @@ export function shapeOf(frame: VideoFrame): Shape {
   const visible = frame.visibleRect;
   if (!visible) throw new TypeError("the frame is closed");
   const size = { width: visible.width, height: visible.height };
-  const { rotation = 0 } = frame as Turned;
+  const { rotation = 0, flip = false } = frame as Turned;
   const given = frame.colorSpace.toJSON();
   const yuv = frame.format !== null && /^(I4|NV)/.test(frame.format);
   const bt709 = yuv ? (given.matrix ? given.matrix === "bt709" : size.height >= HD_HEIGHT_PX) : true;
@@ -53,7 +54,7 @@ export function shapeOf(frame: VideoFrame): Shape {
     colour: ((bt709 ? 2 : 0) + (full ? 1 : 0)) as Colour,
     colorSpace,
     rotation,
-    flip: mirrorImage(frame),
+    flip,
     timestamp_us: frame.timestamp,
     duration_us: frame.duration,
   };
@@ -151,19 +152,23 @@ export function exchangesSides(rotation: number): boolean {
   return rotation % 180 !== 0;
 }
 
-/** A picture of float samples, turned clockwise by 0, 90, 180 or 270 degrees. `size` is its size before. */
-export function turn(samples: Float32Array, size: Size, channels: number, rotation: number, out: Float32Array): Float32Array {
+/**
+ * A picture of float samples as it is shown: turned clockwise by 0, 90, 180 or 270 degrees, then mirrored if `flip`.
+ * `size` is its size before. The way back is `back()`.
+ */
+export function turn(samples: Float32Array, size: Size, channels: number, { rotation, flip }: Turn, out: Float32Array): Float32Array {
   const { width, height } = size;
-  const [step, row, first] = {
+  const [across, row, corner] = ({
     90: [-width, 1, (height - 1) * width],
     180: [-1, -width, width * height - 1],
     270: [width, -1, width - 1],
-  }[rotation] ?? [1, width, 0];
+  }[rotation] ?? [1, width, 0]) as [number, number, number];
   const [outWidth, outHeight] = exchangesSides(rotation) ? [height, width] : [width, height];
+  const [step, first] = flip ? [-across, corner + (outWidth - 1) * across] : [across, corner];
   let to = 0;
   for (let y = 0; y < outHeight; y++) {
     for (let x = 0; x < outWidth; x++) {
-      const from = channels * ((first as number) + x * (step as number) + y * (row as number));
+      const from = channels * (first + x * step + y * row);
       for (let c = 0; c < channels; c++) out[to++] = samples[from + c] as number;
     }
   }

@@ -7,7 +7,7 @@ export interface Size {
   readonly height: number;
 }
 
-/** Alpha 0-1 at the network's size, upright, 1 = person, made from the frame of this timestamp. */
+/** Alpha 0-1 at the network's size, of the picture as it is shown, 1 = person, made from the frame of this timestamp. */
 export interface Matte {
   readonly alpha: Float32Array; // height x width
   readonly size: Size;
@@ -31,7 +31,7 @@ export interface Painting {
   readonly gain?: Gains;
 }
 
-/** The part of the output that is shown at its size: of an upright picture, in units of WHOLE. */
+/** The part of the output that is shown at its size: of the picture as it is shown, in units of WHOLE. */
 export interface Crop {
   readonly left: number;
   readonly top: number;
@@ -58,12 +58,9 @@ export interface Quality {
 export interface Renderer {
   readonly name: RendererName;
 
-  /** Whether what read() gives is mirrored where a frame says so, as what is shown is. */
-  readonly mirrors: boolean;
-
   /**
    * Take in a camera frame; the caller still owns and closes it.
-   * @returns RGB 0-1 at the network's size, upright, (height, width, 3); valid until the next call.
+   * @returns RGB 0-1 at the network's size, turned and mirrored as it is shown, (height, width, 3); valid until the next call.
    */
   read(frame: VideoFrame, network: Size, quality: Quality): Promise<Float32Array>;
 

@@ -39,7 +39,6 @@ export async function openWebgl(kernels: Kernels): Promise<{ renderer: Renderer;
 
 export class WebglRenderer implements Renderer {
   readonly name = "webgl";
-  readonly mirrors = true;
   /** Milliseconds until the work is handed to the graphics card, not until it is done. */
   readonly spent = { refine: 0, effect: 0, composite: 0 };
   private readonly stage: Stage;

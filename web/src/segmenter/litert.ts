@@ -5,7 +5,7 @@ import { asError, LivematteError } from "../errors.js";
 import { softwareAdapter } from "../render/rasteriser.js";
 import type { Size } from "../render/renderer.js";
 import type { EngineName, ModelName } from "../types.js";
-import { type Graph, MODELS, type ModelSpec, nearest } from "./models.js";
+import { type Graph, type ModelSpec, nearest, specOf } from "./models.js";
 
 const COLOURS = 3;
 
@@ -35,12 +35,28 @@ export interface Segmenter {
    * Find people.
    * @param picture RGB 0-1, (height, width, 3).
    * @param previous what this gave for the frame before, or null; only recurrent networks look at it.
-   * @returns alpha 0-1, (height, width), of the caller's.
+   * @param chosen numbers of the body parts that count as the person; null for all. Only BodyPix knows them.
    * @throws LivematteError "engine": it failed, or gave what is no alpha.
    */
-  segment(picture: Float32Array, previous: Float32Array | null): Promise<Float32Array>;
+  segment(picture: Float32Array, previous: Float32Array | null, chosen: readonly number[] | null): Promise<Segmented>;
   close(): void;
 }
+
+/** What a graph finds, of the caller's. */
+export interface Segmented {
+  readonly alpha: Float32Array; // 0-1, (height, width)
+  /** The body part of each pixel, -1 where nobody is; made when it is asked for. Null where the network knows none. */
+  readonly parts: (() => { data: Int8Array; size: Size }) | null;
+}
+
+/** A tensor as a graph gives it. */
+export interface Output {
+  readonly data: Float32Array;
+  readonly shape: readonly number[];
+}
+
+/** What is fetched for BodyPix alone. */
+type BodyPix = typeof import("../bodypix/index.js");
 
 export interface Engine {
   readonly name: EngineName;
@@ -66,7 +82,7 @@ export async function openEngine(assetBase: string, wanted: EngineName | "auto")
   } catch (thrown) {
     throw asError(thrown, "engine", `the engine did not load from ${assetBase}litert/, copy the folder dist/assets there`);
   }
-  return { name: accelerator, why, load: async (model) => loadNetwork(MODELS[model], assetBase, accelerator) };
+  return { name: accelerator, why, load: async (model) => loadNetwork(specOf(model), assetBase, accelerator) };
 }
 
 async function choose(wanted: EngineName | "auto"): Promise<[EngineName, string]> {
@@ -118,7 +134,8 @@ async function loadNetwork(spec: ModelSpec, assetBase: string, accelerator: Engi
 }
 
 async function loadSegmenter(spec: ModelSpec, graph: Graph, assetBase: string, accelerator: EngineName): Promise<Segmenter> {
-  const weights = await fetchWeights(spec, graph, assetBase);
+  const bodypix = spec.bodypix ? await loadBodyPix(assetBase) : null;
+  const weights = await fetchWeights(spec, graph, assetBase, bodypix);
   let model: CompiledModel | null;
   try {
     model = await loadAndCompile(weights, { accelerator });
@@ -132,17 +149,19 @@ async function loadSegmenter(spec: ModelSpec, graph: Graph, assetBase: string, a
     name: spec.name,
     size,
     lighten: spec.lighten ?? false,
-    async segment(picture, previous) {
+    async segment(rgb, previous, chosen) {
       if (!model) throw new LivematteError("stopped", `${spec.name} was closed`);
       const before = previous?.length === nobody.length ? previous : nobody;
+      const picture = bodypix?.given(rgb) ?? rgb;
       let inputs: Tensor[] = [];
       let outputs: Tensor[] = [];
       try {
         inputs = places.map((shape) => new Tensor(shape.at(-1) === COLOURS ? picture : before, shape));
         if (accelerator === "webgpu") inputs = await Promise.all(inputs.map((input) => input.moveTo("webgpu")));
         outputs = await model.run(inputs);
-        const alpha = (await (outputs[0] as Tensor).data()) as Float32Array;
-        return checked(alpha.slice(), spec.name, size);
+        const made = await Promise.all(outputs.map(async (tensor) => ({ data: ((await tensor.data()) as Float32Array).slice(), shape: [...tensor.type.layout.dimensions] })));
+        const found = bodypix?.read(made, size, chosen) ?? { alpha: (made[0] as Output).data, parts: null };
+        return { ...found, alpha: checked(found.alpha, spec.name, size) };
       } catch (thrown) {
         throw asError(thrown, "engine", `${spec.name} failed`);
       } finally {
@@ -168,13 +187,25 @@ function checked(alpha: Float32Array, name: ModelName, size: Size): Float32Array
   return alpha;
 }
 
-async function fetchWeights(spec: ModelSpec, graph: Graph, assetBase: string): Promise<Uint8Array> {
+/** A classic worker may import a module, and unlike importScripts() that waits for nobody. */
+async function loadBodyPix(assetBase: string): Promise<BodyPix> {
+  const url = `${assetBase}livematte.bodypix.js`;
+  return import(url).catch((thrown: unknown) => {
+    throw asError(thrown, "engine", `${url} did not load, copy the folder dist/assets there`);
+  }) as Promise<BodyPix>;
+}
+
+async function fetchWeights(spec: ModelSpec, graph: Graph, assetBase: string, bodypix: BodyPix | null): Promise<Uint8Array> {
+  const fetched = async (url: string): Promise<Uint8Array<ArrayBuffer>> => {
+    const response = await fetch(url).catch((thrown: unknown) => {
+      throw asError(thrown, "weights", `${url} could not be fetched`);
+    });
+    if (!response.ok) throw new LivematteError("weights", `${url}: ${response.status} ${response.statusText}; put the file of ${spec.name} there`);
+    return new Uint8Array(await response.arrayBuffer());
+  };
   const url = new URL(graph.file, assetBase).href;
-  const response = await fetch(url).catch((thrown: unknown) => {
-    throw asError(thrown, "weights", `${url} could not be fetched`);
-  });
-  if (!response.ok) throw new LivematteError("weights", `${url}: ${response.status} ${response.statusText}; put the file of ${spec.name} there`);
-  const weights = new Uint8Array(await response.arrayBuffer());
+  const weights = await fetched(url);
+  if (bodypix && url.endsWith(".json")) return bodypix.graph(weights, url, fetched, graph.size);
   const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", weights));
   const sha256 = Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join("");
   if (sha256 !== graph.sha256) throw new LivematteError("weights", `${url} is damaged or another file: SHA-256 ${sha256}, expected ${graph.sha256}`);

@@ -1,4 +1,4 @@
-/** The networks this SDK runs. One RGB picture 0-1 in, one alpha of its size out. */
+/** The networks this SDK runs. One RGB picture 0-1 in, one alpha of its size out. BodyPix has a module of its own. */
 
 import type { Size } from "../render/renderer.js";
 import type { ModelName } from "../types.js";
@@ -11,13 +11,16 @@ export interface ModelSpec {
   readonly large?: readonly Graph[];
   /** Whether it gets dark pictures as bright as others. */
   readonly lighten?: true;
+  /** Whether its files and outputs are BodyPix's. */
+  readonly bodypix?: true;
   readonly licence: string;
 }
 
 export interface Graph {
-  /** Below assetBase. */
+  /** Below assetBase: a TFLite file, or the `model.json` of a graph model of TensorFlow.js with its shards beside it. */
   readonly file: string;
-  readonly sha256: string;
+  /** Of a TFLite file. */
+  readonly sha256?: string;
   /** Of the picture it takes. */
   readonly size: Size;
 }
@@ -28,9 +31,29 @@ export function nearest(graphs: readonly Graph[], { width, height }: Size): Grap
   return graphs.reduce((best, graph) => (stretch(graph) < stretch(best) ? graph : best));
 }
 
+/** What a name stands for. The page has checked it. */
+export function specOf(name: ModelName): ModelSpec {
+  return MODELS[name] ?? bodypix(name);
+}
+
+/** One graph model of TensorFlow.js takes pictures of every size; 16 n + 1 puts the corners of its grid onto the picture's. */
+function bodypix(name: ModelName): ModelSpec {
+  const [, width, , bytes] = name.split("-");
+  const kept = bytes ? bytes.replace("q", "quant") : "float";
+  const file = `models/bodypix/mobilenet/${kept}/${width}/model-stride16.json`;
+  const graph = (width: number, height: number): Graph => ({ file, size: { width, height } });
+  return {
+    name,
+    bodypix: true,
+    graphs: [graph(321, 177), graph(177, 321), graph(241, 241)], // half of 640x360, which is what BodyPix itself does with it
+    large: [graph(513, 289), graph(289, 513), graph(385, 385)],
+    licence: "Apache-2.0",
+  };
+}
+
 const LANDSCAPE: Size = { width: 256, height: 144 };
 
-export const MODELS: Record<ModelName, ModelSpec> = {
+const MODELS: Partial<Record<ModelName, ModelSpec>> = {
   livematte: {
     name: "livematte",
     lighten: true,
@@ -54,6 +77,12 @@ export const MODELS: Record<ModelName, ModelSpec> = {
   "mediapipe:general": {
     name: "mediapipe:general",
     graphs: [{ file: "models/selfie_segmentation.tflite", sha256: "8d13b7fae74af625c641226813616a2117bd6bca19eb3b75574621fc08557f27", size: { width: 256, height: 256 } }],
+    licence: "Apache-2.0",
+  },
+  "bodypix:mobilenet-050-s8": {
+    name: "bodypix:mobilenet-050-s8",
+    bodypix: true,
+    graphs: [{ file: "models/bodypix/body-pix-float-050-8.tflite", sha256: "d2de5fcc47ec4279c3fea0a5e38ab5cdacb3e1a27409b83557faabb81d07402e", size: { width: 257, height: 257 } }],
     licence: "Apache-2.0",
   },
 };

@@ -12,6 +12,7 @@ export class ElementFeed {
   private waiting = false; // a frame was presented meanwhile
   private skipped = 0;
   private stopped = false;
+  private waits_s = 0; // its time
   private shown_s = -1;
 
   /**
@@ -33,9 +34,9 @@ export class ElementFeed {
 
   async start(): Promise<void> {
     document.addEventListener("visibilitychange", this.visibility);
-    const next = (): void => {
+    const next = (_now: number, { mediaTime }: VideoFrameCallbackMetadata): void => {
       if (this.stopped) return;
-      this.take();
+      this.take(mediaTime);
       this.element.requestVideoFrameCallback(next);
     };
     this.element.requestVideoFrameCallback(next);
@@ -47,7 +48,7 @@ export class ElementFeed {
   drawn(bitmap: ImageBitmap | null): void {
     this.busy = false;
     this.show(bitmap);
-    if (this.waiting) this.take();
+    if (this.waiting) this.take(this.waits_s);
   }
 
   private show(bitmap: ImageBitmap | null): void {
@@ -59,7 +60,7 @@ export class ElementFeed {
 
   /** The worker's timer, which runs while the page is hidden and no frames are presented. */
   tick(): void {
-    if (document.hidden && this.element.currentTime !== this.shown_s) this.take();
+    if (document.hidden && this.element.currentTime !== this.shown_s) this.take(this.element.currentTime);
   }
 
   stop(): void {
@@ -74,17 +75,20 @@ export class ElementFeed {
     this.post({ type: "tick", interval_ms: document.hidden ? 1000 / this.fps : 0 });
   }
 
-  /** Send the frame that is shown. Only one is on its way: while the worker is busy, the newest one waits. */
-  private take(): void {
+  /**
+   * Send the frame that is shown. Only one is on its way: while the worker is busy, the newest one waits.
+   * @param at_s its time; Firefox's own VideoFrame of an element has whole seconds in place of microseconds.
+   */
+  private take(at_s: number): void {
     if (this.stopped || this.element.readyState < HTMLMediaElement.HAVE_CURRENT_DATA) return;
     if (this.busy) {
       if (this.waiting) this.skipped++;
-      this.waiting = true;
+      [this.waiting, this.waits_s] = [true, at_s];
       return;
     }
     this.waiting = false;
     this.shown_s = this.element.currentTime;
-    const frame = new VideoFrame(this.element);
+    const frame = new VideoFrame(this.element, { timestamp: Math.round(1e6 * at_s) });
     this.busy = true;
     this.post({ type: "frame", frame, skipped: this.skipped }, [frame]);
     this.skipped = 0;

@@ -2,7 +2,7 @@
 
 import type { Kernels } from "../render/kernels.js";
 import type { Matte, Size } from "../render/renderer.js";
-import type { Segmenter } from "../segmenter/litert.js";
+import type { Segmented, Segmenter } from "../segmenter/litert.js";
 import type { Zone } from "../types.js";
 import type { Room } from "./room.js";
 
@@ -26,6 +26,7 @@ export interface Wishes {
   readonly who: "everyone" | "nearest";
   readonly zones: readonly Zone[];
   readonly room: Room | null; // of the frame's shape
+  readonly parts: readonly number[] | null; // of the body that count as the person; null for all
   readonly temporal: boolean;
 }
 
@@ -35,8 +36,8 @@ export interface Scene {
   readonly moved: Float32Array;
 }
 
-/** Parts of a matte: for each pixel the number of its part, and how much of it is seen. */
-export interface Parts {
+/** Who is in a matte: for each pixel the number of its patch, and how much of that is seen. */
+export interface Patches {
   readonly of: Float32Array;
   readonly shown: Float32Array;
 }
@@ -45,34 +46,34 @@ export interface Parts {
 export interface Estimate extends Matte {
   readonly given: Float32Array; // by the network: neither chosen from nor steadied
   readonly gain: number; // of the picture, for the network alone
-  readonly parts: Parts | null;
+  readonly body: Segmented["parts"];
+  readonly patches: Patches | null;
   readonly trust: number | null; // in the picture of the room, 0-1
   readonly scene: Scene | null; // none where nothing is steadied
 }
 
 /**
  * @param luma of the picture, 0-255; not kept.
- * @param mirrored the picture is a mirror image of what is shown, in which zones are drawn.
  * @param state the matte before, or null at the start of a stream. It comes in and goes out.
  * @throws LivematteError "engine".
  */
-export async function estimate(segmenter: Segmenter, small: SmallKernels, picture: Float32Array, luma: Float32Array, timestamp_us: number, wishes: Wishes, mirrored: boolean, state: Estimate | null): Promise<Estimate> {
+export async function estimate(segmenter: Segmenter, small: SmallKernels, picture: Float32Array, luma: Float32Array, timestamp_us: number, wishes: Wishes, state: Estimate | null): Promise<Estimate> {
   const { size } = segmenter;
   const seen = luma.slice(); // before anything is waited for
   const before = wishes.temporal ? state : null;
   const since_us = before && timestamp_us > before.timestamp_us ? timestamp_us - before.timestamp_us : FRAME_US;
   const wanted = segmenter.lighten ? small.gain(picture) : 1;
   const gain = before ? before.gain + (wanted - before.gain) * Math.min(since_us / SETTLED_US, 1) : wanted;
-  const given = await segmenter.segment(gain > NO_GAIN ? lit(picture, Math.fround(gain)) : picture, before?.given ?? null);
+  const { alpha: given, parts: body } = await segmenter.segment(gain > NO_GAIN ? lit(picture, Math.fround(gain)) : picture, before?.given ?? null, wishes.parts);
   let alpha = given;
-  let parts: Parts | null = null;
+  let patches: Patches | null = null;
   let trust: number | null = null;
-  if (wishes.room) ({ alpha, trust } = small.againstRoom(picture, wishes.room, alpha, size, mirrored, before?.trust ?? null, since_us / TRUSTED_US));
-  if (wishes.zones.length) alpha = small.inside(alpha, size, wishes.zones, mirrored);
-  if (wishes.who === "nearest") ({ alpha, parts } = small.whoStays(alpha, size, before?.parts ?? null, since_us / FADE_US));
+  if (wishes.room) ({ alpha, trust } = small.againstRoom(picture, wishes.room, alpha, size, before?.trust ?? null, since_us / TRUSTED_US));
+  if (wishes.zones.length) alpha = small.inside(alpha, size, wishes.zones);
+  if (wishes.who === "nearest") ({ alpha, patches } = small.whoStays(alpha, size, before?.patches ?? null, since_us / FADE_US));
   let scene: Scene | null = null;
   if (wishes.temporal) ({ alpha, scene } = small.temporal(alpha, seen, size, before));
-  return { alpha, given, gain, parts, trust, scene, size, timestamp_us };
+  return { alpha, given, gain, body, patches, trust, scene, size, timestamp_us };
 }
 
 /** A picture made brighter. */
@@ -87,10 +88,9 @@ export class SmallKernels {
   constructor(private readonly kernels: Kernels) {}
 
   /** Alpha of what is inside zones. */
-  inside(alpha: Float32Array, size: Size, zones: readonly Zone[], mirrored: boolean): Float32Array {
-    const shape = `${size.width}x${size.height} ${mirrored}`;
-    const shown = (zone: Zone): Zone => (mirrored ? zone.map(([x, y]) => [1 - x, y]) : zone);
-    if (this.mask?.zones !== zones || this.mask.shape !== shape) this.mask = { zones, shape, inside: this.drawn(zones.map(shown), size) };
+  inside(alpha: Float32Array, size: Size, zones: readonly Zone[]): Float32Array {
+    const shape = `${size.width}x${size.height}`;
+    if (this.mask?.zones !== zones || this.mask.shape !== shape) this.mask = { zones, shape, inside: this.drawn(zones, size) };
     const { inside } = this.mask;
     return alpha.map((value, i) => value * (inside[i] as number));
   }
@@ -117,10 +117,10 @@ export class SmallKernels {
   }
 
   /** Alpha where the picture of the room decides, and how far that was trusted; `before` for the last frame, and `step` as below. */
-  againstRoom(picture: Float32Array, room: Room, alpha: Float32Array, size: Size, mirrored: boolean, before: number | null, step: number): { alpha: Float32Array; trust: number } {
+  againstRoom(picture: Float32Array, room: Room, alpha: Float32Array, size: Size, before: number | null, step: number): { alpha: Float32Array; trust: number } {
     const { kernels } = this;
     const { width, height } = size;
-    const empty = room.at(kernels, size, mirrored);
+    const empty = room.at(kernels, size);
     kernels.reset();
     const [rgb, plate, now] = [this.put(picture), this.put(empty), this.put(alpha)];
     const [out, weight] = [kernels.take(alpha.byteLength), kernels.take(4)];
@@ -130,7 +130,7 @@ export class SmallKernels {
   }
 
   /** Alpha of those who stay. `step` of the fade: time since the last frame by the time of a whole one. */
-  whoStays(alpha: Float32Array, { width, height }: Size, before: Parts | null, step: number): { alpha: Float32Array; parts: Parts } {
+  whoStays(alpha: Float32Array, { width, height }: Size, before: Patches | null, step: number): { alpha: Float32Array; patches: Patches } {
     const { kernels } = this;
     kernels.reset();
     const known = before?.of.length === alpha.length ? [this.put(before.of), this.put(before.shown)] : [0, 0];
@@ -138,7 +138,7 @@ export class SmallKernels {
     const scratch = kernels.take(kernels.lm.lm_scratch_bytes(2 * width, 2 * height));
     kernels.lm.lm_who_stays(now, ...(known as [number, number]), width, height, Math.min(step, 1), LEAVE, ENTER, out, of, shown, scratch);
     const copy = (at: number): Float32Array => kernels.floats(at, alpha.length).slice();
-    return { alpha: copy(out), parts: { of: copy(of), shown: copy(shown) } };
+    return { alpha: copy(out), patches: { of: copy(of), shown: copy(shown) } };
   }
 
   /** How far inside a zone each pixel lies, 0-1. */

@@ -43,7 +43,7 @@ class Host {
     const [full, small] = await Promise.all([Kernels.open(module), Kernels.open(module)]);
     const { renderer, why } = await chooseRenderer(options.renderer, () => new CpuRenderer(full), () => Kernels.open(module));
     const { effect } = options;
-    const stages = { network: null, renderer, painting: effect.painting, wishes: { who: effect.who, zones: effect.zones, room: null, temporal: options.temporal } };
+    const stages = { network: null, renderer, painting: effect.painting, wishes: { who: effect.who, zones: effect.zones, room: null, parts: null, temporal: options.temporal } };
     const told = {
       ready: () => tell({ type: "ready" }),
       rung: (change: Stats["rungs"][number]) => tell({ type: "rung", change }),
@@ -59,14 +59,16 @@ class Host {
   }
 
   /** Load a network and put it in place of the one before, which runs until then and stays if this fails. */
-  async setModel(model: ModelName): Promise<void> {
+  async setModel(model: ModelName, parts: readonly number[] | null): Promise<void> {
+    const { pipeline } = this;
     // not while anything else is fetched: its script is loaded synchronously, and Chromium then now and then forgets a fetch for ever
     this.engine ??= openEngine(this.options.assetBase, this.options.engine).catch((thrown: unknown) => {
       this.engine = null; // the next call tries again
       throw thrown;
     });
     const engine = (this.engineFound = await this.engine);
-    this.pipeline.exchange(await engine.load(model));
+    if (pipeline.stages.network?.name !== model) pipeline.exchange(await engine.load(model));
+    pipeline.stages.wishes = { ...pipeline.stages.wishes, parts };
     this.model = model;
   }
 
@@ -170,6 +172,7 @@ class Host {
       transport: null, // the page knows
       rung: governor.rung.name,
       rungs: governor.history,
+      room: this.pipeline.trust,
       firstMatte_ms: counter.firstMatte_ms,
     };
   }
@@ -228,7 +231,9 @@ self.addEventListener("message", ({ data }: MessageEvent<ToWorker>) => {
     case "room":
       return void answer(data.id, async () => opened().setRoom(data.room));
     case "model":
-      return void answer(data.id, async () => opened().setModel(data.model));
+      return void answer(data.id, async () => opened().setModel(data.model, data.parts));
+    case "parts":
+      return void answer(data.id, async () => tell({ type: "map", id: data.id, map: opened().pipeline.parts() }));
     case "fault":
       if (data.what === "worker") return self.close();
       if (data.what === "context") return host?.pipeline.stages.renderer.loseContext?.();

@@ -7,11 +7,10 @@
 
 import { asError, LivematteError } from "../errors.js";
 import { Governor } from "../governor.js";
-import { mirrorImage } from "../render/frames.js";
 import type { Crop, Matte, Painting, Renderer, Size } from "../render/renderer.js";
 import { MAX_MATTE_AGE_US } from "../render/renderer.js";
 import type { Network, Segmenter } from "../segmenter/litert.js";
-import type { RungChange, Stage } from "../types.js";
+import type { PartMap, RungChange, Stage } from "../types.js";
 import { type Estimate, estimate, type SmallKernels, type Wishes } from "./estimate.js";
 import { cropOf, follow, type Motion } from "./framing.js";
 import { type Adapted, codeGains, matchLight, Plate } from "./light.js";
@@ -126,6 +125,18 @@ export class Pipeline {
     this.matte = this.light = this.motion = null;
   }
 
+  /** Body parts of the newest frame that the network saw. */
+  parts(): PartMap | null {
+    const { matte } = this;
+    const map = matte?.body?.();
+    return matte && map ? { ...map.size, data: map.data, timestamp: matte.timestamp_us } : null;
+  }
+
+  /** How far the picture of the room was trusted last. */
+  get trust(): number | null {
+    return this.matte?.trust ?? null;
+  }
+
   /** Make a part fail for so many frames; tests prove with it that nothing of the room leaves. */
   fail(what: "engine" | "renderer", frames: number): void {
     this.faults[what] = frames;
@@ -146,8 +157,7 @@ export class Pipeline {
       if (this.faults.engine-- > 0) throw new LivematteError("engine", "the engine was made to fail");
       const state = age_us >= 0 ? matte : null;
       const fitting = { ...wishes, room: this.fitting(wishes.room, frame) };
-      const mirrored = !this.stages.renderer.mirrors && mirrorImage(frame);
-      this.matte = await estimate(segmenter, this.small, picture, this.stages.renderer.luma, frame.timestamp, fitting, mirrored, state);
+      this.matte = await estimate(segmenter, this.small, picture, this.stages.renderer.luma, frame.timestamp, fitting, state);
       this.failures = 0;
     } catch (thrown) {
       this.matte = null;

@@ -21,24 +21,20 @@ export class Room {
     return Math.abs(stretch - 1) <= STRETCH;
   }
 
-  /**
-   * The room at the network's size, RGB 0-1, (height, width, 3).
-   * @param mirrored as its mirror image.
-   */
-  at(kernels: Kernels, size: Size, mirrored: boolean): Float32Array {
-    const key = `${size.width}x${size.height} ${mirrored}`;
+  /** The room at the network's size, RGB 0-1, (height, width, 3). */
+  at(kernels: Kernels, size: Size): Float32Array {
+    const key = `${size.width}x${size.height}`;
     const known = this.small.get(key);
     if (known) return known;
-    const made = this.reduced(kernels, size, mirrored);
+    const made = this.reduced(kernels, size);
     this.small.set(key, made);
     return made;
   }
 
-  private reduced(kernels: Kernels, { width, height }: Size, mirrored: boolean): Float32Array {
+  private reduced(kernels: Kernels, { width, height }: Size): Float32Array {
     const { picture } = this;
     const full = { width: picture.width, height: picture.height };
     const context = new OffscreenCanvas(full.width, full.height).getContext("2d", { willReadFrequently: true }) as OffscreenCanvasRenderingContext2D;
-    if (mirrored) context.setTransform(-1, 0, 0, 1, full.width, 0);
     context.drawImage(picture, 0, 0);
     const pixels = context.getImageData(0, 0, full.width, full.height).data;
     kernels.reset();

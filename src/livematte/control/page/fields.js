@@ -19,7 +19,10 @@ export function fields(change, send) {
   element("color").addEventListener("input", () => change({ effect: `color:${element("color").value}` }));
   element("nearest").addEventListener("change", () => change({ who: element("nearest").checked ? "nearest" : "everyone" }));
   element("model").addEventListener("change", () => change({ model: element("model").value }));
-  element("clear-zones").addEventListener("click", () => change({ zones: [] }));
+  element("uncover").addEventListener("click", () => {
+    form.querySelector("input[value=off]").focus(); // the button goes
+    change({ effect: "off" });
+  });
   element("choose").addEventListener("click", () => element("file").click());
   element("file").addEventListener("change", () => {
     const [file] = element("file").files;
@@ -28,14 +31,15 @@ export function fields(change, send) {
   });
 
   let hasPicture = false;
-  let before = null; // effect of the last state
+  let asking = null; // effect that is chosen here, and waits: for a picture, or for the button that shows the room
+  let before = null; // preset of the last state
   for (const radio of form.elements.effect) {
     radio.addEventListener("change", () => {
       paint();
+      asking = radio.value === "off" || (radio.value === "image" && !hasPicture) ? radio.value : null; // arrow keys pass over "off"
       if (radio.value === "blur") change({ effect: "blur", strength: element("strength").valueAsNumber });
       else if (radio.value === "color") change({ effect: `color:${element("color").value}` });
-      else if (radio.value === "off" || (radio.value === "image" && hasPicture)) change({ effect: radio.value });
-      // a picture that is still to be chosen changes the effect when it is sent
+      else if (radio.value === "image" && hasPicture) change({ effect: "image" });
     });
   }
 
@@ -43,29 +47,29 @@ export function fields(change, send) {
   function paint() {
     const chosen = form.elements.effect.value;
     for (const part of form.querySelectorAll("[data-for]")) part.hidden = !part.dataset.for.split(" ").includes(chosen);
-    for (const output of form.querySelectorAll("output")) output.value = `${Math.round(element(output.htmlFor.value).valueAsNumber * 100)} %`;
+    for (const output of form.querySelectorAll("output[for]")) output.value = `${Math.round(element(output.htmlFor.value).valueAsNumber * 100)} %`;
   }
 
   /** A field that somebody is using is left alone. */
   const free = (field) => document.activeElement !== field;
 
-  function show({ settings, picture, live }) {
+  function show({ settings, picture, live, preset }) {
     const [kind, argument] = split(settings.effect);
     const known = EFFECTS.includes(kind) && !(kind === "image" && argument);
     element("other-label").hidden = known;
     element("other").textContent = known ? "" : settings.effect;
-    const choosing = form.elements.effect.value === "image" && !picture && settings.effect === before;
-    if (!choosing) form.elements.effect.value = known ? kind : "other";
+    if (kind === asking || (preset && preset !== before)) asking = null;
+    if (!asking) form.elements.effect.value = known ? kind : "other";
+    before = preset;
+    element("uncover").hidden = kind === "off";
+    element("uncovered").textContent = kind === "off" ? "Others see the room as it is." : "Nothing has changed yet: others would see the room as it is.";
     hasPicture = Boolean(picture);
-    before = settings.effect;
     element("picture").textContent = picture ?? "PNG, JPEG or WebP, up to 20 MB";
     if (kind === "blur" && free(element("strength"))) element("strength").value = argument ?? 0.6;
     if (kind === "color" && free(element("color")) && /^#[0-9a-f]{6}$/i.test(argument ?? "")) element("color").value = argument;
     for (const id of RANGES) if (free(element(id))) element(id).value = settings[id];
     for (const id of SWITCHES) element(id).checked = settings[id];
     element("nearest").checked = settings.who === "nearest";
-    element("zones-row").hidden = settings.zones.length === 0;
-    element("zones").textContent = `Only inside ${settings.zones.length === 1 ? "a zone" : `${settings.zones.length} zones`}`;
     if (free(element("model"))) choose(element("model"), live && !live.loading ? live.model : settings.model);
     element("loading").textContent = live?.loading ? `Loading ${settings.model}; until then ${live.model} goes on.` : (element("model").selectedOptions[0]?.title ?? "");
     paint();

@@ -2,6 +2,7 @@
 
 import { choose, fields } from "./fields.js";
 import { ask, follow, keep, Refusal } from "./link.js";
+import { mark, ZoneEditor } from "./zones.js";
 
 const element = (id) => document.getElementById(id);
 const CAMERA = {
@@ -17,6 +18,7 @@ let pending = 0; // commands on their way: a state from before them would put fi
 let newest = null;
 
 const settings = fields(change, send);
+const zones = new ZoneEditor(element("zone-canvas"), notice, (drawn) => change({ zones: drawn }), drawing);
 const stream = follow({ status, preview, lost });
 
 /** Do a command and show what came of it. */
@@ -25,6 +27,7 @@ async function command(method, path, body, headers) {
   try {
     newest = await ask(method, path, body, headers);
     failure = null;
+    if (!zones.active) notice("");
   } catch (refusal) {
     if (!(refusal instanceof Refusal)) throw refusal;
     if (refusal.status === 401 || refusal.status === 0) lost(refusal);
@@ -73,6 +76,9 @@ function status(state) {
   figures(live);
   settings.show({ ...state, live });
   presets(state);
+  if (state.settings.framing) zones.cancel(); // what is seen is no longer the whole picture
+  zones.take(state.settings.zones);
+  marks();
   if (!live) blank("Not running");
 }
 
@@ -98,6 +104,42 @@ function figures(live) {
   );
 }
 
+// ---- zones
+
+/** A zone is drawn on what goes out: this page never has the camera's own picture. */
+function drawZone() {
+  if (!size) return notice("There is no picture to draw on: start the stream, with the preview on.");
+  if (newest?.settings.framing) return notice("Zones lie in the whole picture: take “Keep the people in the middle” off to draw one.");
+  zones.begin(size);
+}
+
+function drawing(on) {
+  element("zone-tools").hidden = !on;
+  if (on) element("shown").scrollIntoView({ block: "nearest" });
+  else element("zone").focus({ preventScroll: true });
+  marks();
+}
+
+/** Show the zones over the picture, for this page alone; where the people are kept in the middle they are elsewhere. */
+function marks() {
+  const { zones: drawn = [], framing } = newest?.settings ?? {};
+  element("zone-count").value = drawn.length ? `${drawn.length} drawn` : "";
+  element("zone-clear").disabled = !drawn.length;
+  const seen = drawn.length > 0 && !framing && !zones.active && size !== null;
+  element("zone-marks").toggleAttribute("hidden", !seen);
+  element("marks-hint").hidden = !seen;
+  if (seen) mark(element("zone-marks"), drawn, size);
+}
+
+function notice(words) {
+  element("notice").textContent = words;
+}
+
+const zoneTools = { zone: drawZone, "zone-close": () => zones.close(), "zone-undo": () => zones.undo(), "zone-cancel": () => zones.cancel(), "zone-clear": () => change({ zones: [] }) };
+for (const [id, act] of Object.entries(zoneTools)) element(id).addEventListener("click", act);
+
+// ---- presets
+
 let listed = "";
 
 function presets(state) {
@@ -111,12 +153,25 @@ function presets(state) {
   element("presets-error").textContent = state.presets_error ?? "";
 }
 
+// ---- the preview
+
 let shown = null;
+let loading = false; // a slow browser would never finish a picture if each gave way to the next
+let size = null; // of the picture that is seen; the element itself knows none while it takes the next one in
+
+element("preview").addEventListener("load", ({ target: { naturalWidth: width, naturalHeight: height } }) => {
+  const first = !size;
+  size = shown && { width, height };
+  loading = false;
+  if (first) marks();
+});
+element("preview").addEventListener("error", () => (loading = false));
 
 /** The newest picture of the output. */
 function preview(blob) {
-  if (!watching()) return;
+  if (!watching() || loading) return;
   const before = shown;
+  loading = true;
   shown = URL.createObjectURL(blob);
   element("preview").src = shown;
   element("no-preview").hidden = true;
@@ -124,9 +179,12 @@ function preview(blob) {
 }
 
 function blank(words) {
+  zones.cancel();
   element("preview").removeAttribute("src");
   if (shown) URL.revokeObjectURL(shown);
-  shown = null;
+  shown = size = null;
+  loading = false;
+  marks();
   element("no-preview").textContent = words;
   element("no-preview").hidden = false;
 }
