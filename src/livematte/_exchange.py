@@ -179,7 +179,9 @@ class Exchange:
         if loaded.purpose == LARGE:
             self.governor.exchange(False, self._now_ms())
         elif self._usual is None and loaded.error is not None:
-            raise loaded.error
+            if loaded.spec == self.spec:
+                raise loaded.error
+            self._loader.request(USUAL, self.spec)  # it gave way to this one before it was there
         self._refused = f"{loaded.spec}: {loaded.error}"
 
     def _put(self, spec: str, segmenter: Segmenter) -> None:

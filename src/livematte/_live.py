@@ -161,8 +161,9 @@ class Live:
         self._change(framing=on)
 
     def pause(self) -> None:
-        """Close the camera; the plate alone goes out."""
+        """Close the camera, at once; the plate alone goes out."""
         self._change(paused=True)
+        self._capture.want(False)  # the loop does so, too, but not while an output hangs
 
     def resume(self) -> None:
         """Open the camera again."""
@@ -172,7 +173,7 @@ class Live:
         """Pause, or go on."""
         with self._lock:
             paused = self._pending.get("paused", self._paused)
-        self._change(paused=not paused)
+        self.resume() if paused else self.pause()
 
     @property
     def seconds(self) -> float:

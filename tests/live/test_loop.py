@@ -94,6 +94,30 @@ class TestSteering:
         with pytest.raises(OptionError):
             make_effect(Blur(), softness=0.7)
 
+    def test_pause_closes_the_camera_though_the_output_hangs(self) -> None:
+        hangs, goes_on, closed = threading.Event(), threading.Event(), threading.Event()
+
+        class Camera(parts.Room):
+            def __exit__(self, *exc: Any) -> None:
+                closed.set()
+
+        def written(count: int) -> None:
+            if count == 3:
+                hangs.set()
+                assert goes_on.wait(30)
+
+        out = parts.Output(written)
+        live = Live(lambda: Camera(out), out, model=parts.Figure(), effect=GREEN)
+        thread = threading.Thread(target=live.run)
+        thread.start()
+        assert hangs.wait(30)
+        live.pause()
+        was_closed = closed.wait(10)
+        live.stop()
+        goes_on.set()
+        thread.join()
+        assert was_closed
+
     def test_a_network_is_loaded_beside_the_stream(self) -> None:
         may_load, new = threading.Event(), parts.Figure("mediapipe:landscape")
 
@@ -131,6 +155,24 @@ class TestSteering:
         assert (old.runs, live.stats.covered) == (3, 0)
         with pytest.raises(UnknownName):
             live.set_model("bodypicks")
+
+    def test_one_asked_for_before_the_first_is_there_does_not_end_the_stream(self) -> None:
+        def load(spec: str) -> Any:
+            if spec != "livematte:fast":
+                raise LoadError("it is not on this machine")
+            return parts.Figure(spec)
+
+        live, out, _, _ = timed(model="livematte:fast", load=load)
+        live.set_model("bodypix")
+        steps(live, out, 1)
+        loaded(live)
+        steps(live, out, 1)
+        assert live.status()["error"] == "bodypix: it is not on this machine"
+        loaded(live)
+        steps(live, out, 2)
+        assert live.status()["model"] == "livematte:fast"
+        assert live.stats.covered == 2
+        live._parts.close()
 
     def test_of_several_wishes_the_newest_counts(self) -> None:
         made = []

@@ -425,6 +425,7 @@ class TestPicture:
             b"\x89PNG\r\n\x1a\nbroken",
             b"\xff\xd8\xff",
             b"RIFF\x00\x00\x00\x00WEBPx",
+            b"\xff\xd8\xff\xe0moov" + bytes(500),  # a film, to who looks further than the first three bytes
             b"GIF89a" + bytes(50),
             b"#EXTM3U\n#EXTINF:1,\nfile:///etc/passwd\n",
             b"<svg xmlns='http://www.w3.org/2000/svg'/>",

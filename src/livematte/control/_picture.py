@@ -7,11 +7,16 @@ import numpy as np
 from livematte._errors import OpenError
 from livematte._frame import U8, ColorMatrix, ColorRange, Frame, PixelFormat, Size
 
+MAGIC = {b"\x89PNG\r\n\x1a\n": "png_pipe", b"\xff\xd8\xff": "jpeg_pipe"}
+"""How a PNG and a JPEG begin; what WebP begins with has a length in it."""
 
-def is_picture(head: bytes) -> bool:
-    """Whether a file begins as PNG, JPEG or WebP does. Other formats may be lists of further files, which FFmpeg
-    would open."""
-    return head.startswith((b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff")) or (head[:4] == b"RIFF" and head[8:12] == b"WEBP")
+
+def demuxer(head: bytes) -> str | None:
+    """FFmpeg's reader for a file that begins as PNG, JPEG or WebP does, and for no other. Left to itself FFmpeg looks
+    further than that, and finds films, or lists of further files, which it would open."""
+    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
+        return "webp_pipe"
+    return next((name for magic, name in MAGIC.items() if head.startswith(magic)), None)
 
 
 def read(data: bytes, most_pixels: int, longest_px: int) -> U8:
@@ -31,9 +36,10 @@ def read(data: bytes, most_pixels: int, longest_px: int) -> U8:
     from livematte._av import fit
     from livematte.sources._still import decode_image
 
-    if not is_picture(data[:12]):
+    format = demuxer(data[:12])
+    if format is None:
         raise OpenError("what was sent is no PNG, JPEG or WebP picture")
-    frame: Frame = decode_image(data, "what was sent", most_pixels)
+    frame: Frame = decode_image(data, "what was sent", most_pixels, format)
     width, height = frame.size
     scale = longest_px / max(width, height)
     if scale < 1:

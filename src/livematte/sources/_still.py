@@ -27,13 +27,14 @@ def read_image(path: str | Path) -> Frame:
     return decode_image(data, str(path))
 
 
-def decode_image(data: bytes, what: str, max_pixels: int | None = None) -> Frame:
+def decode_image(data: bytes, what: str, max_pixels: int | None = None, format: str | None = None) -> Frame:
     """A still image that is in memory, as `read_image` gives it.
 
     Args:
         data: bytes of a file of any format FFmpeg reads.
         what: it is, for the message.
         max_pixels: FFmpeg refuses a larger one before it takes memory for it.
+        format: FFmpeg's demuxer; None lets it find out.
 
     Raises:
         OpenError: not an image, or too large a one.
@@ -43,7 +44,7 @@ def decode_image(data: bytes, what: str, max_pixels: int | None = None) -> Frame
 
     options: Any = [{"max_pixels": str(max_pixels)}] if max_pixels else None
     try:
-        opened: Any = av.open(io.BytesIO(data), stream_options=options)
+        opened: Any = av.open(io.BytesIO(data), format=format, stream_options=options)
         with opened as container:
             for stream in container.streams.video if max_pixels else ():
                 stream.codec_context.options = {"max_pixels": str(max_pixels)}
