@@ -287,8 +287,8 @@ def model_table(figures: Results) -> list[str]:
     head = ["model", "IoU", "frame, ms", "processor, ms", "memory, MB", "engine", "licence", "commercial use"]
     rows = [
         f"`{figures['effect']}` on {figures['frame']}, one thread, the engine that `auto` takes on a device that was "
-        f"not tuned, each model in a process of its own. IoU is the mean over {figures['data']} with the usual refinement. "
-        f"{machine(figures)}",
+        f"not tuned, each model in a process of its own. IoU is the mean over {figures['data']} with the usual "
+        f"refinement. {machine(figures)}",
         "",
         header(head),
     ]
