@@ -33,7 +33,7 @@ from livematte._stages import State
 from livematte.engines import Engine
 from livematte.engines.onnxruntime import create as open_onnx
 from livematte.models import bodypix
-from livematte.models._logits import LogitSegmenter, sigmoid, stretch
+from livematte.models._logits import by_corners, sigmoid, stretch
 from livematte.models._parts import PALETTE, PARTS
 
 SHARED = Path(os.environ.get("LIVEMATTE_SHARED") or Path(__file__).parents[3] / "shared") / "weights" / "bodypix"
@@ -158,16 +158,19 @@ def text(value: str) -> str:
     return base64.b64encode(value.encode()).decode()
 
 
-class Parts(LogitSegmenter):
+class Parts:
     """The same network where some parts count as the person: docs/browser.md says how."""
 
+    name = "bodypix"
+
     def __init__(self, engine: Engine, chosen: tuple[int, ...] | None) -> None:
-        super().__init__("bodypix", engine, None, classes=1, person=0)
+        shape = engine.inputs[0].shape
+        self._engine, self._planar = engine, shape[1] == 3
+        self.size = Size(*(reversed(shape[2:]) if self._planar else (shape[2], shape[1])))
         self.chosen = chosen
         self.map: npt.NDArray[np.int8] | None = None
 
     def segment(self, frame: Any, state: State) -> tuple[Matte, State]:
-        matte, state = super().segment(frame, state)
         picture = frame.rgb(self.size, planar=self._planar) * np.float32(2) - np.float32(1)
         made = {
             tensor.shape[3]: array[0]
@@ -175,18 +178,20 @@ class Parts(LogitSegmenter):
         }
         heat, person = made[24], made[1][..., 0]
         self.map = part_map(person, heat, self.size)
-        if self.chosen is None:
-            return matte, state
-        others = [part for part in range(24) if part not in self.chosen]
-        lead = heat[..., self.chosen].max(axis=2) - heat[..., others].max(axis=2)
-        alpha = matte.alpha * sigmoid(resized(lead, self.size))
-        return Matte(alpha.astype(np.float32), matte.pts), state
+        alpha = sigmoid(resized(person, self.size))
+        if self.chosen is not None:
+            others = [part for part in range(24) if part not in self.chosen]
+            lead = heat[..., self.chosen].max(axis=2) - heat[..., others].max(axis=2)
+            alpha = alpha * sigmoid(resized(lead, self.size))
+        return Matte(alpha.astype(np.float32), frame.pts), None
+
+    def close(self) -> None:
+        self._engine.close()
 
 
 def resized(values: npt.NDArray[np.float32], size: Size) -> npt.NDArray[np.float32]:
     high, wide = values.shape
-    out: npt.NDArray[np.float32] = stretch(high, size.height) @ values @ stretch(wide, size.width).T
-    return out
+    return stretch(values, by_corners(high, size.height), by_corners(wide, size.width))
 
 
 def part_map(person: npt.NDArray[np.float32], heat: npt.NDArray[np.float32], size: Size) -> npt.NDArray[np.int8]:
