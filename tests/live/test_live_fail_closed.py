@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from livematte import Blur, Color, Image, OpenError
+from livematte import Blur, Color, Image, LoadError, OpenError
 from livematte._capture import LAST_RETRY_S
 from livematte._clock import ManualClock
 from livematte._governor import LADDER
@@ -239,3 +239,55 @@ def test_image_effect_shows_its_picture_without_a_camera() -> None:
     live.run()
     for frame in out.frames:
         np.testing.assert_allclose(frame.to_rgb().reshape(-1, 3).mean(0), (230, 200, 120), atol=3)
+
+
+def do_something(live: Live, made: list[Any], random: Any) -> None:
+    """One of the things that happen to a stream."""
+    governor = live._parts.governor
+    what = random.integers(0, 9)
+    if what == 0:
+        painter = (
+            Blur(),
+            Blur(1.0, despill=True),
+            Color("blue", who="nearest"),
+            Color("green", zones=[HALF]),
+            law.beach(),
+        )
+        live.set_effect(painter[random.integers(0, len(painter))])
+    elif what == 1:
+        live.set_model(("livematte:fast", "mediapipe")[random.integers(0, 2)])
+    elif what == 2:
+        live.toggle_pause()
+    elif what == 3:
+        made[-1].dead = not made[-1].dead
+    elif what == 4:
+        governor._move(int(random.integers(1, len(LADDER))) - governor._index, live._clock() / 1e6, "by the test")
+        live._parts._rebuild()
+    elif what == 5:
+        live._capture.openings += 1
+    elif what == 6:
+        live._clock.advance_ms((50, 150, 250, 1000)[random.integers(0, 4)])
+
+
+HALF = ((0, 0), (0.5, 0), (0.5, 1), (0, 1))
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_whatever_comes_in_whatever_order(seed: int) -> None:
+    """Effects, networks that load, fail and die, pauses, rungs, cameras, time: every frame is looked at."""
+    random, made = np.random.default_rng(seed), []
+
+    def load(spec: str) -> Any:
+        if made and random.random() < 0.2:
+            raise LoadError("its file is broken")
+        made.append(parts.Figure(spec))
+        return made[-1]
+
+    live = timed(load, Blur())
+    for _ in range(100):
+        do_something(live, made, random)
+        before = len(live._sink.frames)
+        step(live)
+        assert_no_room(live._sink.frames[before:], "blur" if isinstance(live._effect, Blur) else "color")
+    live._parts.close()
+    assert [figure.closed for figure in made] == [1] * len(made)
