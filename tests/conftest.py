@@ -54,6 +54,20 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
 
 
 @pytest.fixture(scope="session")
+def pulled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cache as `livematte models pull` leaves it, of the weights that are shared, for LIVEMATTE_CACHE."""
+    from livematte import _bench_models
+
+    cache, folder = tmp_path_factory.mktemp("pulled"), shared_folder() / "weights"
+    for file in {file for spec in _bench_models.everything() for file in spec.all_files if not file.packaged}:
+        if (folder / file.path).is_file():
+            place = cache / "weights" / file.path
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.symlink_to((folder / file.path).resolve())
+    return cache
+
+
+@pytest.fixture(scope="session")
 def shared() -> Callable[[str], Path]:
     """`shared("media/sign-again.mkv")`: a shared file, or a skip that says which is missing."""
 

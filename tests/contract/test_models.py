@@ -19,6 +19,7 @@ from livematte import _registry, _weights
 from livematte._errors import InferenceError, UnknownName, WeightsError
 from livematte._frame import Frame, PixelFormat
 from livematte._stages import Segmenter
+from livematte.engines import _trial
 
 U8 = npt.NDArray[np.uint8]
 Shared = Callable[[str], Path]
@@ -45,16 +46,6 @@ def is_here(model: str) -> bool:
     return any(file.packaged or (folder / file.path).is_file() for file in SPECS[model].files)
 
 
-def weights_of(model: str, shared: Shared) -> Path | None:
-    """None for weights in the package; else the first of the model's files that is in the shared folder."""
-    files = SPECS[model].files
-    if files[0].packaged:
-        return None
-    folder = shared("weights")
-    here = [folder / file.path for file in files if (folder / file.path).is_file()]
-    return here[0] if here else shared(f"weights/{files[0].path}")
-
-
 def engines_for(model: str) -> list[str]:
     """Engines that read a format of the model's weights, or convert one."""
     suffixes = {file.suffix for file in SPECS[model].files}
@@ -62,17 +53,22 @@ def engines_for(model: str) -> list[str]:
     return [engine for engine, module in modules.items() if suffixes & {*module.READS, *module.CONVERTS}]
 
 
-def load(model: str, engine: str, shared: Shared, tmp_path: Path) -> Segmenter:
+@pytest.fixture(scope="module", autouse=True)
+def cache(pulled: Path) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LIVEMATTE_CACHE", str(pulled))
+        patch.setattr(_trial, "prove", lambda *words: None)  # of stand-ins, which are our own
+        yield
+
+
+def load(model: str, engine: str, folder: Path) -> Segmenter:
+    options = {}
     if not is_here(model):
         pytest.importorskip("onnx")
-        graph = model_graphs.STAND_INS[model](tmp_path / "standin.onnx")
-        standing_in: Segmenter = _registry.create("models", model, engine=engine, weights=graph)
-        return standing_in
-    if engine != "auto" and not _registry.load("engines", engine).installed():
+        options = {"weights": model_graphs.STAND_INS[model](folder / f"{model.replace(':', '-')}.onnx")}
+    elif not _registry.load("engines", engine).installed():
         pytest.skip(f"the runtime of {engine} is not installed")
-    if engine not in ("auto", *engines_for(model)):
-        pytest.skip(f"{engine} reads no format of {model}")
-    segmenter: Segmenter = _registry.create("models", model, engine=engine, weights=weights_of(model, shared))
+    segmenter: Segmenter = _registry.create("models", model, engine=engine, **options)
     return segmenter
 
 
@@ -80,16 +76,20 @@ LOADED = [(m, e) for m in SPECS if is_here(m) for e in engines_for(m)]
 STANDING_IN = [(m, "onnxruntime") for m in SPECS if not is_here(m) and m in model_graphs.STAND_INS]
 
 
-@pytest.fixture(params=[*LOADED, *STANDING_IN], ids="-".join)
-def segmenter(request: pytest.FixtureRequest, shared: Shared, tmp_path: Path) -> Iterator[Segmenter]:
-    segmenter = load(*request.param, shared, tmp_path)
+@pytest.fixture(scope="module", params=[*LOADED, *STANDING_IN], ids="-".join)
+def segmenter(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Segmenter]:
+    """One for all tests, as one serves many streams: what it remembers is in the state that it gives."""
+    segmenter = load(*request.param, tmp_path_factory.mktemp("graphs"))
     yield segmenter
     segmenter.close()
+    segmenter.close()
+    with pytest.raises(InferenceError):
+        segmenter.segment(noise(8, 8), None)
 
 
 @pytest.mark.parametrize("model", [m for m in SPECS if not is_here(m) and m not in model_graphs.STAND_INS])
 def test_a_model_whose_weights_are_missing_is_not_tried(model: str, shared: Shared) -> None:
-    weights_of(model, shared)  # skips, and says which file it is
+    shared(f"weights/{SPECS[model].files[0].path}")  # skips, and says which file it is
 
 
 def noise(height: int, width: int, kind: PixelFormat = PixelFormat.I420, pts: int = 0) -> Frame:
@@ -250,22 +250,3 @@ def test_two_streams_at_once(segmenter: Segmenter, astronaut: U8) -> None:
     for thread in threads:
         thread.join()
     assert wrong == []
-
-
-def test_close_twice_then_no_matte(segmenter: Segmenter) -> None:
-    segmenter.close()
-    segmenter.close()
-    with pytest.raises(InferenceError):
-        segmenter.segment(noise(8, 8), None)
-
-
-@pytest.mark.parametrize("model", [model for model in SPECS if is_here(model)])
-def test_engines_agree(model: str, shared: Shared, tmp_path: Path, astronaut: U8) -> None:
-    """The same weights give the same matte on each engine, within 1/255 everywhere."""
-    here = [e for e in engines_for(model) if _registry.load("engines", e).installed()]
-    if len(here) < 2:
-        pytest.skip(f"one engine that reads {model} is installed: {here}")
-    frame = Frame.from_rgb(astronaut)
-    alphas = [load(model, engine, shared, tmp_path).segment(frame, None)[0].alpha for engine in here]
-    for alpha in alphas[1:]:
-        assert np.abs(alpha - alphas[0]).max() <= 1 / 255

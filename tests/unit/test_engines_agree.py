@@ -2,31 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from livematte import Frame, _registry
+from livematte import Frame, _bench_models, _registry
+from livematte._frame import F32
 from livematte._stages import Segmenter
 
-OTHERS = [name for name in _registry.names("engines") if name != "onnxruntime"]
+ENGINES = _registry.names("engines")
 
 STEP = 1 / 255
 
 FLOAT32 = 1e-3
 """Largest difference of a pixel that float32 computed in another order may make."""
 
-PACKAGED = ["livematte:base", "livematte:fast"]
+MODELS = [spec.name for spec in _bench_models.everything()]
 
-SHARED = {
-    "mediapipe:landscape": "mediapipe/selfie_segmentation_landscape.tflite",
-    "mediapipe:general": "mediapipe/selfie_segmentation.tflite",
-    "deeplabv3:voc": "deeplabv3/deeplabv3_257_mv_gpu.tflite",
-    "bodypix:mobilenet-050-s8": "bodypix/body-pix-float-050-8.tflite",
-    "bodypix:mobilenet-050-s16": "bodypix/MobileNetV1-x050-stride16.onnx",
-}
+
+@pytest.fixture(scope="module", autouse=True)
+def cache(pulled: Path) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LIVEMATTE_CACHE", str(pulled))
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -39,45 +39,38 @@ def frames(_astronaut: np.ndarray, carphone: Path) -> list[Frame]:
     return [Frame.from_rgb(image) for image in (_astronaut, np.ascontiguousarray(_astronaut[:, 80:350]), picture)]
 
 
-def segmenter(model: str, engine: str, weights: Path | None) -> Segmenter:
-    name = _registry.split(engine)[0]
-    module = _registry.load("engines", name)
-    if not module.installed():
-        pytest.skip(f"the runtime of {name} is not installed")
-    if weights is not None and weights.suffix not in (*module.READS, *module.CONVERTS):
-        pytest.skip(f"{name} does not read {weights.suffix}")
-    loaded: Segmenter = _registry.create("models", model, engine=engine, weights=weights)
-    return loaded
+def alphas(model: str, engine: str, frames: list[Frame]) -> list[F32]:
+    """Mattes of a model whose weights are here."""
+    loaded: Segmenter = _registry.create("models", model, engine=engine, threads=1)
+    try:
+        return [loaded.segment(frame, None)[0].alpha for frame in frames]
+    finally:
+        loaded.close()
 
 
-def apart(model: str, engine: str, weights: Path | None, frames: list[Frame]) -> tuple[float, float]:
-    """Mean difference to ONNX Runtime's mattes, and the largest of a pixel."""
-    one, two = segmenter(model, "onnxruntime", weights), segmenter(model, engine, weights)
-    mean = largest = 0.0
-    for frame in frames:
-        expected, got = (s.segment(frame, None)[0].alpha for s in (one, two))
-        assert expected.max() - expected.min() > 0.5, "a picture with a person has both"
-        difference = np.abs(expected - got)
-        mean, largest = max(mean, float(difference.mean())), max(largest, float(difference.max()))
-    one.close()
-    two.close()
-    return mean, largest
+def apart(ones: list[F32], others: list[F32]) -> tuple[float, float]:
+    """The larger mean difference of a picture, and the largest of a pixel."""
+    differences = [np.abs(one - other) for one, other in zip(ones, others, strict=True)]
+    return max(float(d.mean()) for d in differences), max(float(d.max()) for d in differences)
 
 
-@pytest.mark.parametrize("engine", OTHERS)
-@pytest.mark.parametrize("model", PACKAGED)
-def test_our_networks(model: str, engine: str, frames: list[Frame]) -> None:
-    mean, largest = apart(model, engine, None, frames)
-    assert mean <= STEP
-    assert largest <= FLOAT32
-
-
-@pytest.mark.parametrize("engine", OTHERS)
-@pytest.mark.parametrize("model", SHARED)
-def test_networks_of_others(model: str, engine: str, shared: Callable[[str], Path], frames: list[Frame]) -> None:
-    mean, largest = apart(model, engine, shared(f"weights/{SHARED[model]}"), frames)
-    assert mean <= STEP
-    assert largest <= FLOAT32
+@pytest.mark.parametrize("model", MODELS)
+def test_the_same_matte_on_every_engine(model: str, frames: list[Frame]) -> None:
+    specs, _ = _bench_models.chosen(model)
+    if not specs:
+        pytest.skip(f"the weights of {model} are not in the shared folder")
+    suffixes = {file.suffix for file in specs[0].files}
+    modules = {name: _registry.load("engines", name) for name in ENGINES}
+    here = [n for n, m in modules.items() if m.installed() and suffixes & {*m.READS, *m.CONVERTS}]
+    if "onnxruntime" not in here or len(here) < 2:
+        pytest.skip(f"ONNX Runtime or another engine that reads {model} is missing")
+    expected = alphas(model, "onnxruntime", frames)
+    assert all(alpha.max() - alpha.min() > 0.5 for alpha in expected), "a picture with a person has both"
+    for engine in here:
+        if engine != "onnxruntime":
+            mean, largest = apart(expected, alphas(model, engine, frames))
+            assert mean <= STEP, engine
+            assert largest <= FLOAT32, engine
 
 
 def test_bfloat16_is_another_precision(frames: list[Frame]) -> None:
@@ -86,6 +79,7 @@ def test_bfloat16_is_another_precision(frames: list[Frame]) -> None:
 
     if not openvino.installed() or "openvino:bf16" not in openvino.variants():
         pytest.skip("OpenVINO or a processor with bfloat16 is missing")
-    mean, largest = apart("livematte:fast", "openvino:bf16", None, frames)
+    fast = "livematte:fast"
+    mean, largest = apart(alphas(fast, "onnxruntime", frames), alphas(fast, "openvino:bf16", frames))
     assert largest > FLOAT32
     assert mean <= STEP

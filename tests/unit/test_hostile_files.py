@@ -61,12 +61,15 @@ for name in names:
 
 
 def chosen(engine: str, suffix: str) -> list[hostile.Case]:
-    """Cases for an engine; where importing it takes seconds, only some of those that reach it."""
+    """Cases for an engine: of its own formats all; of those it converts what another's cases do not show.
+
+    Where importing a runtime takes seconds, only some of the cases that reach it.
+    """
     found = hostile.cases(suffix)
-    if engine in ("openvino", "torch"):
+    if engine in ("openvino", "torch") or (engine, suffix) == ("onnxruntime", ".tflite"):
         checked = [case for case in found if not case.harmless and not case.deep]
         deep = [case for case in found if case.deep]
-        return checked + (deep if engine == "openvino" else deep[:2])
+        return checked + (deep[:2] if engine == "torch" else deep)
     return found
 
 
