@@ -12,8 +12,8 @@ import pytest
 from livematte import _registry
 from livematte._errors import LoadError
 from livematte._frame import Frame, Size
-from livematte.models._logits import by_corners, stretch
 from livematte.models import _xception
+from livematte.models._logits import by_corners, stretch
 from livematte.models._xception import converted
 
 h5py = pytest.importorskip("h5py")
