@@ -1,4 +1,4 @@
-"""The room without its colours. Where nobody was found it is not shown at all."""
+"""The room without its colours. Where there is no matte it is not shown at all."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from livematte.effects.color import Color
 class Grey(Look):
     """The room in shades of grey, behind the person in colour.
 
-    A grey room can be recognised: a frame in which nobody was found, or for which there is no matte, gets
-    a plain grey in its place.
+    A grey room can be recognised, which is what was asked for by name: a frame for which there is no matte, or one
+    without the least alpha, gets a plain grey in its place. Of an empty room most networks still find a little.
     """
 
     def plate(self, frame: Frame, matte: Matte, state: State) -> tuple[Frame, State]:
