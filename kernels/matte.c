@@ -1,12 +1,14 @@
 /* From the network's alpha to an alpha of the frame's size. */
 #include "rows.h"
 
-/* Where the picture stands still the matte moves a tenth of the way, and more of it the
- * larger the change; where luma changes by NOISE + MOVES code values, all of it at once. */
+/* Where the picture stands still the matte is the mean of the alphas since it moved, and in
+ * the end moves a tenth of the way; where luma changes by NOISE + MOVES code values, all of
+ * it at once. */
 static const float STILL = 0.1f, NOISE = 1.5f, MOVES = 12.0f;
 
-/* Motion is remembered, since a network sees what has moved one or two frames late. */
-static const float FADES = 0.8f;
+/* Alpha falls faster than it rises: what the person has left is room, not to be seen, and a
+ * network that remembers the last frame lets go of it late. */
+static const float FALLS = 2.0f;
 
 /* Another scene: luma of so many changed by so much. Someone who walks by changes a tenth. */
 static const float OTHER = 20.0f;
@@ -29,10 +31,11 @@ static void widest(const float *restrict in, i32 w, float *restrict out) {
 static void settle(const float *restrict alpha, const float *restrict before, const float *restrict change,
                    const float *restrict moved, i32 w, float *restrict out, float *restrict motion) {
   for (i32 x = 0; x < w; x++) {
-    float moves = (change[x] - NOISE) * (1.0f / MOVES), faded = moved[x] * FADES;
-    moves = moves > faded ? moves : faded;
-    moves = somebody(moves < 1.0f ? moves : 1.0f); /* or it would fade into denormal numbers */
-    float way = somebody(alpha[x]) - before[x], part = (STILL + moves) + way * way;
+    float moves = (change[x] - NOISE) * (1.0f / MOVES), mean = moved[x] / (1.0f + moved[x]);
+    moves = moves > mean ? moves : mean;
+    moves = moves > STILL ? moves : STILL;
+    moves = moves < 1.0f ? moves : 1.0f;
+    float way = somebody(alpha[x]) - before[x], part = way < 0.0f ? moves * FALLS : moves;
     motion[x] = moves;
     out[x] = somebody(before[x] + way * (part < 1.0f ? part : 1.0f));
   }
