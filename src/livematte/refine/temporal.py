@@ -22,6 +22,6 @@ class Temporal:
         """State: the last alpha, the luma it was made from and where that moved, float32 at network size."""
         luma = frame.small_luma(matte.size)
         if state is None or state[0].shape != matte.alpha.shape:
-            return matte, (matte.alpha, luma, np.ones_like(luma))
+            return matte, (matte.alpha, luma, np.full_like(luma, kernels.BEGINS))
         alpha, motion = kernels.temporal(matte.alpha, luma, *state)
         return matte.with_alpha(alpha), (alpha, luma, motion)
