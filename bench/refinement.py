@@ -9,15 +9,15 @@ Ways that lost live here only, in NumPy and OpenCV, written for being read. `ste
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
 from livematte import Frame, Size, kernels
-from livematte.evaluation import metrics, motion
+from livematte._stages import Segmenter
+from livematte.evaluation import datasets, metrics, motion, score
 from livematte.models import livematte
 from livematte.refine.guided import EPSILON, RADIUS, REDUCE, follow
 
@@ -138,6 +138,28 @@ def joint_bilateral(alpha: F32, frame: Frame, sigma: float = 0.06) -> F32:
     return crisp(total / weights, GAIN)
 
 
+def cleaned(islands: float = 0.0, holes: float = 0.0) -> Edge:
+    """As built in, without parts (alpha over 0.1) and holes (under 0.5) below so much of the picture.
+
+    The largest part stays.
+    """
+
+    def refine(alpha: F32, frame: Frame) -> F32:
+        _, parts = cv2.connectedComponents((alpha > 0.1).astype(np.uint8), connectivity=4)
+        sizes = np.bincount(parts.ravel(), alpha.ravel() * (parts.ravel() > 0))
+        small = sizes < islands * alpha.size
+        small[[0, np.argmax(sizes)]] = False
+        alpha = np.where(small[parts], 0, alpha)
+        _, parts, found, _ = cv2.connectedComponentsWithStats((alpha < 0.5).astype(np.uint8), connectivity=4)
+        left, top, right, bottom = found[:, 0], found[:, 1], found[:, 0] + found[:, 2], found[:, 1] + found[:, 3]
+        inside = (left > 0) & (top > 0) & (right < alpha.shape[1]) & (bottom < alpha.shape[0])
+        closed = inside & (found[:, cv2.CC_STAT_AREA] < holes * alpha.size)
+        closed[0] = False
+        return built_in(np.where(closed[parts], 1, alpha).astype(np.float32), frame)
+
+    return refine
+
+
 EDGES: dict[str, Edge] = {
     "bilinear": bilinear,
     "joint bilateral": joint_bilateral,
@@ -157,22 +179,42 @@ EDGES: dict[str, Edge] = {
     "... slopes averaged over radius 1": of_colour(RADIUS, REDUCE, 6.0, again=1),
     "... and alpha sharpened before": of_colour(RADIUS, REDUCE, 6.0, sharp=SHARP, again=1),
     "the same, built in": built_in,
+    "... parts below 0.2 % of the picture dropped": cleaned(islands=0.002),
+    "... parts below 0.5 % dropped": cleaned(islands=0.005),
+    "... holes below 0.1 % closed": cleaned(holes=0.001),
+    "... holes below 0.5 % closed": cleaned(holes=0.005),
 }
 
 
-def score_edges(clips: list[Any], network: Any) -> list[str]:
-    scores: dict[str, list[tuple[float, ...]]] = {name: [] for name in EDGES}
+Seen = Iterator[tuple[Frame, F32, F32]]
+"""A frame, the network's alpha, and the truth at the frame's size."""
+
+
+def moving(clips: Sequence[motion.MotionClip], network: Segmenter) -> Seen:
     for clip in clips:
         state = None
         for index, (frame, truth) in enumerate(clip.read(10**6)):
             matte, state = network.segment(frame, state)
-            if index % STEP != 3:
-                continue
-            near = NEAR_PX / float(np.hypot(*truth.shape))
-            for name, edge in EDGES.items():
-                alpha = edge(matte.alpha, frame)
-                found = metrics.boundary_f(alpha, truth), metrics.boundary_f(alpha, truth, near)
-                scores[name].append((*found, 1e3 * metrics.mad(alpha, truth), 1e-3 * metrics.grad(alpha, truth)))
+            if index % STEP == 3:
+                yield frame, matte.alpha, truth
+
+
+def still(folder: str, network: Segmenter) -> Seen:
+    for picture in datasets.find(folder):
+        if isinstance(picture, datasets.Picture):
+            rgb, truth = picture.read(score.SIDE_PX)
+            frame = Frame.from_rgb(rgb)
+            yield frame, network.segment(frame, None)[0].alpha, truth
+
+
+def score_edges(seen: Seen) -> list[str]:
+    scores: dict[str, list[tuple[float, ...]]] = {name: [] for name in EDGES}
+    for frame, small, truth in seen:
+        near = NEAR_PX / float(np.hypot(*truth.shape))
+        for name, edge in EDGES.items():
+            alpha = edge(small, frame)
+            found = metrics.boundary_f(alpha, truth), metrics.boundary_f(alpha, truth, near)
+            scores[name].append((*found, 1e3 * metrics.mad(alpha, truth), 1e-3 * metrics.grad(alpha, truth)))
     means = {name: np.mean(values, axis=0) for name, values in scores.items()}
     return [f"| {name} | {m[0]:.3f} | {m[1]:.3f} | {m[2]:.1f} | {m[3]:.1f} |" for name, m in means.items()]
 
@@ -180,14 +222,22 @@ def score_edges(clips: list[Any], network: Any) -> list[str]:
 def main() -> None:
     parser = argparse.ArgumentParser(description="Compare ways of refining a matte.")
     parser.add_argument("--people", required=True, help="folder with images/ and masks/")
-    parser.add_argument("--rooms", required=True, help="folder of backgrounds")
+    parser.add_argument("--rooms", help="folder of backgrounds; without, the pictures themselves are scored")
     parser.add_argument("--limit", type=int, default=6, help="so many moving clips")
+    parser.add_argument(
+        "--only", metavar="WORD", default="", help="what is built in, and the ways whose names hold this"
+    )
     options = parser.parse_args()
-    clips = list(motion.create(f"{options.people},{options.rooms}", options.limit))
+    for name in [name for name in EDGES if options.only not in name and EDGES[name] is not built_in]:
+        del EDGES[name]
     for tag in ("base", "fast"):
         network = livematte.create(tag, threads=1)
         print(f"\n`livematte:{tag}`\n\n| edges | F | F within {NEAR_PX} px | MAD | Grad |\n|---|---|---|---|---|")
-        print("\n".join(score_edges(clips, network)), flush=True)
+        if options.rooms:
+            seen = moving(motion.create(f"{options.people},{options.rooms}", options.limit), network)
+        else:
+            seen = still(options.people, network)
+        print("\n".join(score_edges(seen)), flush=True)
         network.close()
 
 

@@ -1,6 +1,6 @@
 """Rules for the network's alpha over time that were compared, beside what is built in, and how far any could get.
 
-    python bench/steadying.py --people people-dev --rooms rooms --clip sign-again.mkv --limit 6
+    python bench/steadying.py --people people-dev --rooms rooms --clip sign-again.mkv --limit 12
 
 prints a table for docs/evaluate.md; the edges are always as built in. Rules that lost live here only, in NumPy and
 OpenCV, written for being read. Two know the truth: no search for motion can do better.
