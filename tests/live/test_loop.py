@@ -344,6 +344,23 @@ class TestGovernor:
         live._parts.close()
         assert made["livematte:base"].closed == made["livematte:fast"].closed == 1
 
+    def test_weights_of_ones_own_are_never_exchanged_for_others(self) -> None:
+        own = Path(__file__).parents[1] / "golden" / "network-256x144.onnx"
+        live, out, _, _ = timed(model="livematte:fast", weights=str(own), engine="onnxruntime")
+        live._parts.start()
+        loaded(live)
+        live._parts.exchange()
+        mine = live._parts.stages.segmenter
+        assert mine.size == Size(256, 144)
+        steps(live, out, 240)
+        assert live.status()["rung"] == "full"
+        assert live._parts.stages.segmenter is mine
+        assert live.status()["error"] is None
+        live._parts.close()
+        other, _, _, _ = timed(model="livematte:base", weights=str(own))
+        assert "livematte:fast" not in other._parts._larger  # nor do they become the larger input of another network
+        other._parts.close()
+
     def test_switched_off_it_changes_nothing(self) -> None:
         live, out, network, _ = timed(governor=False)
         network.cost_ms = 80
