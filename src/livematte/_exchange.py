@@ -160,8 +160,10 @@ class Exchange:
             self._rebuild()
 
     def close(self) -> None:
-        """Free the networks that were loaded here."""
-        self._loader.close()
+        """Free the networks that were loaded here; `error` names one whose load hangs, which is left behind."""
+        left = self._loader.close()
+        if left is not None:
+            self._refused = f"{left} was still being loaded at the end of the stream, and was left behind"
         for segmenter in (self._usual if self._owned else None, self._large):
             if segmenter is not None:
                 segmenter.close()

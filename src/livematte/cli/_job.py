@@ -105,6 +105,17 @@ def quiet() -> Iterator[None]:
         os.close(nowhere)
 
 
+@contextmanager
+def heard() -> Iterator[None]:
+    """What is written to stderr afterwards is seen, though a load that hangs still keeps it `quiet`."""
+    kept = os.dup(STDERR)
+    try:
+        yield
+    finally:
+        os.dup2(kept, STDERR)
+        os.close(kept)
+
+
 def _source_options(job: Job) -> dict[str, Any]:
     """Options of the input; --format means the output where only that is a pipe."""
     for_output = job.output == PIPE and job.input != PIPE

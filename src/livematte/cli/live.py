@@ -20,7 +20,7 @@ from livematte._clock import Clock, monotonic
 from livematte._errors import OpenError, OptionError
 from livematte._frame import Size
 from livematte._stages import Segmenter, Sink, Source, StreamInfo
-from livematte.cli._job import check_output, quiet
+from livematte.cli._job import check_output, heard, quiet
 from livematte.cli._options import LookOptions, expand
 from livematte.cli.replace import check_match
 
@@ -121,7 +121,7 @@ def command(
     desk = Desk(settings, presets)
     if match:
         check_match(settings.effect or "blur", desk.painter)
-    with ExitStack() as stack:
+    with heard(), ExitStack() as stack:
         live = Live(
             opener,
             sink if control is None else desk.watch(sink),
