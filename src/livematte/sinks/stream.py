@@ -12,6 +12,7 @@ from livematte._clock import Clock, monotonic
 from livematte._errors import OptionError, SinkError
 from livematte._frame import Frame, Size
 from livematte._stages import StreamInfo
+from livematte.sinks._backoff import CONNECTING, OPEN, RECONNECTING, BackOff
 from livematte.sinks._camera import Steady
 from livematte.sinks._codecs import CODECS, check_encoder
 from livematte.sinks._connection import TIME_BASE, Broken, Connection, NoProtocol, Push
@@ -46,12 +47,7 @@ WAIT_S = 0.05
 STALL_S = 10.0
 """After so long without progress the connection counts as broken; as long may connecting take."""
 
-FIRST_RETRY_S, LAST_RETRY_S = 0.25, 5.0
-"""Wait before a broken connection is tried again, doubled each time; anew after one that held for the longer time."""
-
 SILENT = f"there was no answer for {STALL_S:g} s"
-
-CONNECTING, OPEN, RECONNECTING = "connecting", "open", "reconnecting"
 
 
 class Stream:
@@ -111,8 +107,8 @@ class Stream:
         self._worker: Worker | None = None
         self._connection: Connection | None = None
         self._by_ffmpeg = False
-        self._start_ns = self._since_ns = self._again_ns = 0
-        self._retry_s = FIRST_RETRY_S
+        self._start_ns = self._since_ns = 0
+        self._wait = BackOff(clock)
         self._last_pts = -1
 
     @property
@@ -164,7 +160,7 @@ class Stream:
         frame, pts = item
         try:
             if self._connection is None:
-                if self._clock() < self._again_ns:
+                if not self._wait.over():
                     self._lost += 1
                 else:
                     self._connect(frame, pts)
@@ -194,7 +190,8 @@ class Stream:
             return True
         if connection.established(timeout_s):
             self.reconnections += self.state == RECONNECTING
-            self.state, self.trouble, self._since_ns = OPEN, None, self._clock()
+            self.state, self.trouble = OPEN, None
+            self._wait.held()
             return True
         if self._clock() - self._since_ns > STALL_S * 1e9:
             raise Broken(SILENT)
@@ -202,15 +199,11 @@ class Stream:
 
     def _broke(self, why: str, exc: Broken) -> None:
         """Wait for the next try, or give up."""
-        now_ns = self._clock()
         if not self._reconnect or self.state == CONNECTING:
             raise SinkError(f"cannot push to {self.address}: {why}") from exc
-        if self.state == OPEN and now_ns - self._since_ns >= LAST_RETRY_S * 1e9:
-            self._retry_s = FIRST_RETRY_S
         self.state, self.trouble = RECONNECTING, f"output: reconnecting to {self.address}: {why}"
         self._disconnect()
-        self._again_ns = now_ns + int(self._retry_s * 1e9)
-        self._retry_s = min(2 * self._retry_s, LAST_RETRY_S)
+        self._wait.again()
 
     def _disconnect(self) -> None:
         connection, self._connection = self._connection, None
