@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from livematte._address import without_secrets
 from livematte._clock import Clock, monotonic
 from livematte._errors import OpenError, OptionError
 from livematte._frame import Size
@@ -151,7 +152,8 @@ def command(
         if status_line:
             stack.callback(status_line.clear)
         live.run()
-    _report(live.status(), live.stats.as_dict(), spec, out, json_, getattr(sink, "notes", []))
+    shown = (without_secrets(spec), without_secrets(out))
+    _report(live.status(), live.stats.as_dict(), *shown, json_, getattr(sink, "notes", []))
 
 
 def settings_of(presets: PresetFile, name: str | None, said: dict[str, Any], look: LookOptions) -> Preset:

@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import Any
 
 from livematte import _registry
+from livematte._address import without_secrets
 from livematte._errors import OptionError, SinkError
 from livematte._frame import Frame
 from livematte._stages import Sink, StreamInfo
@@ -79,6 +80,9 @@ def sink_name(spec: str, source_info: StreamInfo | None = None) -> tuple[str, st
         return "stream", spec
     if argument is not None and name in _registry.names("sinks") and not Path(spec).exists():
         return sink_name(argument, source_info) if name == "file" and argument else (name, argument)
+    if argument is not None and argument.startswith("//"):
+        streams = ", ".join(f"{scheme}://" for scheme in STREAMS)
+        raise OptionError(f"an output's address begins with {streams}; got {without_secrets(spec)!r}")
     path = Path(spec)
     if spec.endswith(("/", "\\")) or "%" in path.name or path.is_dir():
         return "folder", spec

@@ -8,6 +8,7 @@ from fractions import Fraction
 from types import TracebackType
 from urllib.parse import urlsplit
 
+from livematte._address import without_secrets
 from livematte._clock import Clock, monotonic
 from livematte._errors import OptionError, SinkError
 from livematte._frame import Frame, Size
@@ -88,7 +89,9 @@ class Stream:
     ) -> None:
         self._scheme = urlsplit(url).scheme.lower()
         if self._scheme not in MUXERS or not urlsplit(url).netloc:
-            raise OptionError(f"a stream's address begins with {', '.join(f'{s}://' for s in MUXERS)}; got {url!r}")
+            raise OptionError(
+                f"a stream's address begins with {', '.join(f'{s}://' for s in MUXERS)}; got {without_secrets(url)!r}"
+            )
         codec = CODECS["h264"]
         check_encoder("h264", codec)
         if preset is not None and codec.preset is not None and preset not in codec.preset[2]:
@@ -98,7 +101,7 @@ class Stream:
         self._bitrate = None if bitrate is None else parse_bitrate(bitrate)
         self._fps = (source_info.fps if source_info else None) or DEFAULT_FPS
         self._reconnect = reconnect
-        self.address = shown(url)
+        self.address = without_secrets(url)
         self.notes: list[str] = []
         self.state, self.reconnections = CONNECTING, 0
         self.trouble: str | None = None
@@ -176,7 +179,7 @@ class Stream:
             self._take(item)
         except Broken as exc:
             self._lost += 1
-            self._broke(str(exc).replace(self._url, self.address), exc)
+            self._broke(str(exc), exc)
 
     def _connect(self, frame: Frame, pts: int) -> None:
         self._since_ns = self._clock()
@@ -222,6 +225,7 @@ class Stream:
         muxer = MUXERS[self._scheme]
         return Push(
             url=self._url,
+            address=self.address,
             format=muxer,
             options={"flush_packets": "1", **MUXER_OPTIONS.get(muxer, {})},
             fps=self._fps,
@@ -248,16 +252,6 @@ def parse_bitrate(value: int | str) -> int:
     if not 10_000 <= bits <= 1_000_000_000:
         raise OptionError(f"bitrate is from 10k to 1000M bits a second, as in 2500k; got {value!r}")
     return bits
-
-
-def shown(url: str) -> str:
-    """An address without what is secret in it: user, password, query, and the key that RTMP has for a last name."""
-    parts = urlsplit(url)
-    host = parts.netloc.rpartition("@")[2]
-    path = parts.path
-    if parts.scheme.startswith("rtmp") and path.count("/") > 1:
-        path = path.rpartition("/")[0] + "/..."
-    return f"{parts.scheme}://{host}{path}"
 
 
 def create(
