@@ -286,3 +286,30 @@ def test_engines_do_not_greet_their_users(tmp_path: Path, shared: Callable[[str]
         capture_output=True, text=True, check=True, timeout=120,
     )  # fmt: skip
     assert (done.stdout, done.stderr) == ("", "")
+
+
+def shell(line: str, folder: Path) -> tuple[int, str, str]:
+    """A command line of sh, in which `livematte` is this one."""
+    script = f'livematte() {{ "{sys.executable}" -m livematte "$@"; }}\n{line}'
+    done = subprocess.run(["sh", "-c", script], capture_output=True, text=True, cwd=folder, timeout=120, check=False)
+    return done.returncode, done.stdout, done.stderr
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no sh")
+class TestStreamsThatAreNotThere:
+    """What a cron job, a service manager or a full disk leaves of stdin, stdout and stderr."""
+
+    def test_files_are_made_all_the_same(self, tmp_path: Path) -> None:
+        assert shell(f"livematte blur {CLIP} -o a.mp4 <&- >&- 2>&-", tmp_path)[0] == 0
+        assert len(decoded(tmp_path / "a.mp4")) == FRAMES
+
+    def test_frames_from_a_stdin_that_is_closed(self, tmp_path: Path) -> None:
+        code, _, err = shell("livematte blur - -o a.mp4 --format rgb24:64x48@30 <&-", tmp_path)
+        assert (code, err) == (cli.FAILED, "livematte: error: no frame was written, so there is no a.mp4\n")
+
+    @pytest.mark.parametrize(("where", "why"), [(">&-", "Bad file descriptor"), (">/dev/full", "No space left on device")])
+    def test_a_result_that_nobody_gets_is_no_success(self, where: str, why: str, tmp_path: Path) -> None:
+        if "full" in where and not Path("/dev/full").exists():
+            pytest.skip("this system has no /dev/full")
+        code, _, err = shell(f"livematte models list {where}", tmp_path)
+        assert (code, err) == (cli.FAILED, f"livematte: error: cannot write to standard output: {why}\n")
