@@ -238,6 +238,12 @@ def test_the_zoos_int8_file_finds_people_again(shared: Any, astronaut: U8) -> No
     assert 0.3 < float(alpha.mean()) < 0.6  # she fills somewhat less than half of the picture
 
 
+def test_a_path_that_leads_nowhere_is_named(tmp_path: Path) -> None:
+    described(tmp_path, Picture(), {})
+    with pytest.raises(WeightsError, match=r"there is no file .*nett\.onnx"):
+        custom.create(str(tmp_path / "nett.onnx"))
+
+
 # costs
 
 
