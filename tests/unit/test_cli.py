@@ -119,6 +119,23 @@ def test_replace_by_a_picture_and_by_a_video(
         assert len(decoded(tmp_path / name)) == FRAMES
 
 
+def test_a_bare_colour_is_told_how_it_is_written(livematte: Callable, tmp_path: Path) -> None:
+    code, _, err = livematte("replace", CLIP, "-o", tmp_path / "out.mp4", "--with", "green")
+    assert (code, err) == (
+        cli.FAILED,
+        "livematte: error: there is no file green; for the colour write --with color:green\n",
+    )
+
+
+@pytest.mark.parametrize("command", ["blur", "matte", "parts"])
+@pytest.mark.parametrize("live", ["camera:0", "screen:", "pipewire:x", "rtsp://user:secret@127.0.0.1:9/a"])
+def test_what_never_ends_is_for_live(command: str, live: str, livematte: Callable, tmp_path: Path) -> None:
+    code, _, err = livematte(command, live, "-o", tmp_path / "out.mp4")
+    assert code == cli.FAILED
+    assert "is live and has no end of its own; record it by `livematte live --input" in err
+    assert "secret" not in err
+
+
 def test_replace_refuses_other_effects(livematte: Callable, tmp_path: Path) -> None:
     code, _, err = livematte("replace", CLIP, "-o", tmp_path / "out.mp4", "--with", "blur:0.5")
     assert code == cli.FAILED
@@ -307,7 +324,9 @@ class TestStreamsThatAreNotThere:
         code, _, err = shell("livematte blur - -o a.mp4 --format rgb24:64x48@30 <&-", tmp_path)
         assert (code, err) == (cli.FAILED, "livematte: error: no frame was written, so there is no a.mp4\n")
 
-    @pytest.mark.parametrize(("where", "why"), [(">&-", "Bad file descriptor"), (">/dev/full", "No space left on device")])
+    @pytest.mark.parametrize(
+        ("where", "why"), [(">&-", "Bad file descriptor"), (">/dev/full", "No space left on device")]
+    )
     def test_a_result_that_nobody_gets_is_no_success(self, where: str, why: str, tmp_path: Path) -> None:
         if "full" in where and not Path("/dev/full").exists():
             pytest.skip("this system has no /dev/full")

@@ -30,6 +30,9 @@ STDERR = 2
 PICTURES = ("image", "folder")
 """Sources whose frames are no film."""
 
+ENDLESS = ("camera", "pipewire", "screen", "stream")
+"""Sources that are for `livematte live`."""
+
 
 Paint = Callable[[Segmenter], Segmenter]
 
@@ -58,6 +61,7 @@ def process(
     from livematte.sinks import open_sink
     from livematte.sources import open_source, source_name
 
+    check_ends(job.input)
     check_output(job.input, job.output, job.overwrite)
     source = open_source(job.input, **_source_options(job))
     with source:
@@ -133,6 +137,21 @@ def _sink_options(job: Job, alpha_only: bool) -> dict[str, Any]:
         "audio": None if job.audio else False,
         "alpha_only": alpha_only or None,
     }
+
+
+def check_ends(source: str) -> None:
+    """Refuse an input that goes on until somebody stops it: stopped jobs leave nothing, `live` keeps what it has.
+
+    Raises:
+        OptionError: it is a camera, a screen or a stream.
+    """
+    from livematte.sources import source_name
+
+    if source_name(source)[0] in ENDLESS:
+        raise OptionError(
+            f"{without_secrets(source)} is live and has no end of its own; record it by `livematte live --input "
+            f"{without_secrets(source)} --out FILE`, where q and Ctrl-C end in order, or work on a file"
+        )
 
 
 def check_output(source: str, output: str, overwrite: bool) -> None:

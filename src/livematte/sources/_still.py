@@ -49,11 +49,12 @@ def decode_image(
     import av
     from av.error import FFmpegError
 
-    limit = {"max_pixels": str(max_pixels)} if max_pixels else {}
+    limit: dict[str, str] = {"max_pixels": str(max_pixels)} if max_pixels else {}
     # Without it FFmpeg fills what is missing of a JPEG with one colour and calls it a success.
-    strict = {} if keep_broken else {"err_detect": "explode"}
+    strict: dict[str, str] = {} if keep_broken else {"err_detect": "explode"}
+    options: Any = [limit] if limit else None
     try:
-        opened: Any = av.open(io.BytesIO(data), format=format, stream_options=[limit] if limit else None)
+        opened: Any = av.open(io.BytesIO(data), format=format, stream_options=options)
         with opened as container:
             for stream in container.streams.video:
                 stream.codec_context.options = {**limit, **strict}
