@@ -205,6 +205,16 @@ def test_an_existing_output_is_not_touched_without_leave(livematte: Callable, tm
     assert len(decoded(out)) == FRAMES
 
 
+@pytest.mark.parametrize("leave", [(), ("-y",)])
+def test_a_folder_with_files_is_never_replaced_nor_said_to_be(
+    leave: tuple[str, ...], livematte: Callable, tmp_path: Path
+) -> None:
+    (tmp_path / "mine.png").write_bytes(b"mine")
+    code, _, err = livematte("blur", CLIP, "-o", f"{tmp_path}/", *leave)
+    assert code == cli.FAILED
+    assert err == f"livematte: error: {tmp_path}/ is a folder that holds files; name a new or an empty one\n"
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

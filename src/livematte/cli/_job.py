@@ -165,7 +165,9 @@ def check_output(source: str, output: str, overwrite: bool) -> None:
     path, source = Path(output.removeprefix("file:")), source.removeprefix("file:")
     if path.exists() and Path(source).exists() and path.samefile(source):
         raise OptionError(f"{output} is the input itself; write to another name")
-    if path.is_dir() and not any(path.iterdir()):
+    if path.is_dir():
+        if any(path.iterdir()):  # -y replaces a file, never a folder
+            raise OptionError(f"{output} is a folder that holds files; name a new or an empty one")
         return
     if path.exists() and not overwrite:
         raise OptionError(f"{output} exists; choose another name, or pass -y to replace it")
