@@ -135,6 +135,7 @@ def test_what_says_nothing_in_a_model_json_is_left_aside(tmp_path: Path, wrong: 
 
 
 def test_a_missing_model_json_or_path_is_named(tmp_path: Path) -> None:
+    (tmp_path / "net.onnx").write_bytes(b"")
     with pytest.raises(WeightsError, match=r"model\.json, which says how"):
         custom.create(str(tmp_path / "net.onnx"))
     with pytest.raises(OptionError, match=r"custom:net\.onnx"):

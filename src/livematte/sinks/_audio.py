@@ -40,7 +40,7 @@ class Audio:
         self._copies: dict[int, Any] = {}
         taken = []
         for stream in self._input.streams.audio:
-            codec = stream.codec_context.name if stream.codec_context is not None else None
+            codec = getattr(stream.codec_context, "name", None)
             try:
                 if (muxer, codec) in UNPLAYED:
                     raise ValueError(f"{codec} is not for {muxer}")

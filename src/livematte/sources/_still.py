@@ -65,7 +65,7 @@ def decode_image(
             frame = from_av(decoded)
     except (FFmpegError, StopIteration, IndexError) as exc:
         most = f", of up to {max_pixels / 1e6:g} million pixels" if max_pixels else ""
-        raise OpenError(f"{what} is damaged, or not an image FFmpeg can read{most}: {reason(exc)}") from exc
+        raise OpenError(f"{what} is not an image FFmpeg can read{most}, or is damaged: {reason(exc)}") from exc
     if frame.format is not PixelFormat.RGB:
         frame = from_av(convert(to_av(frame), "gbrp", frame.matrix, frame.range))
     return turn(Frame(frame.planes, PixelFormat.RGB), upright)
