@@ -140,6 +140,7 @@ def test_a_missing_model_json_or_path_is_named(tmp_path: Path) -> None:
         custom.create(str(tmp_path / "net.onnx"))
     with pytest.raises(OptionError, match=r"custom:net\.onnx"):
         custom.create(None)
+    (tmp_path / "net.onnx").unlink()
     (tmp_path / "model.json").write_text("{}")
     with pytest.raises(WeightsError, match=r"no \.onnx or \.tflite file beside"):
         custom.create(str(tmp_path / "model.json"))
