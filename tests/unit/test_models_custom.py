@@ -135,10 +135,12 @@ def test_what_says_nothing_in_a_model_json_is_left_aside(tmp_path: Path, wrong: 
 
 
 def test_a_missing_model_json_or_path_is_named(tmp_path: Path) -> None:
+    (tmp_path / "net.onnx").write_bytes(b"")
     with pytest.raises(WeightsError, match=r"model\.json, which says how"):
         custom.create(str(tmp_path / "net.onnx"))
     with pytest.raises(OptionError, match=r"custom:net\.onnx"):
         custom.create(None)
+    (tmp_path / "net.onnx").unlink()
     (tmp_path / "model.json").write_text("{}")
     with pytest.raises(WeightsError, match=r"no \.onnx or \.tflite file beside"):
         custom.create(str(tmp_path / "model.json"))
@@ -236,6 +238,12 @@ def test_the_zoos_int8_file_finds_people_again(shared: Any, astronaut: U8) -> No
     path = shared(f"weights/{pphumanseg.SPECS['int8'].files[0].path}")
     alpha = pphumanseg.create("int8", weights=path).segment(Frame.from_rgb(astronaut), None)[0].alpha
     assert 0.3 < float(alpha.mean()) < 0.6  # she fills somewhat less than half of the picture
+
+
+def test_a_path_that_leads_nowhere_is_named(tmp_path: Path) -> None:
+    described(tmp_path, Picture(), {})
+    with pytest.raises(WeightsError, match=r"there is no file .*nett\.onnx"):
+        custom.create(str(tmp_path / "nett.onnx"))
 
 
 # costs

@@ -30,6 +30,9 @@ STDERR = 2
 PICTURES = ("image", "folder")
 """Sources whose frames are no film."""
 
+ENDLESS = ("camera", "pipewire", "screen", "stream")
+"""Sources that are for `livematte live`."""
+
 
 Paint = Callable[[Segmenter], Segmenter]
 
@@ -58,6 +61,7 @@ def process(
     from livematte.sinks import open_sink
     from livematte.sources import open_source, source_name
 
+    check_ends(job.input)
     check_output(job.input, job.output, job.overwrite)
     source = open_source(job.input, **_source_options(job))
     with source:
@@ -135,6 +139,21 @@ def _sink_options(job: Job, alpha_only: bool) -> dict[str, Any]:
     }
 
 
+def check_ends(source: str) -> None:
+    """Refuse an input that goes on until somebody stops it: stopped jobs leave nothing, `live` keeps what it has.
+
+    Raises:
+        OptionError: it is a camera, a screen or a stream.
+    """
+    from livematte.sources import source_name
+
+    if source_name(source)[0] in ENDLESS:
+        raise OptionError(
+            f"{without_secrets(source)} is live and has no end of its own; record it by `livematte live --input "
+            f"{without_secrets(source)} --out FILE`, where q and Ctrl-C end in order, or work on a file"
+        )
+
+
 def check_output(source: str, output: str, overwrite: bool) -> None:
     """Refuse to write over the input, or over what is there, unless that was asked for.
 
@@ -146,7 +165,9 @@ def check_output(source: str, output: str, overwrite: bool) -> None:
     path, source = Path(output.removeprefix("file:")), source.removeprefix("file:")
     if path.exists() and Path(source).exists() and path.samefile(source):
         raise OptionError(f"{output} is the input itself; write to another name")
-    if path.is_dir() and not any(path.iterdir()):
+    if path.is_dir():
+        if any(path.iterdir()):  # -y replaces a file, never a folder
+            raise OptionError(f"{output} is a folder that holds files; name a new or an empty one")
         return
     if path.exists() and not overwrite:
         raise OptionError(f"{output} exists; choose another name, or pass -y to replace it")

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from livematte._errors import OptionError
+from livematte._errors import OptionError, WeightsError
 from livematte._frame import Size
 from livematte._stages import Segmenter
 from livematte.models import _facts
@@ -42,6 +42,8 @@ def create(
     if not argument:
         raise OptionError(f"custom takes a path, as in custom:net.onnx, with {_facts.FACTS} beside the file")
     given = Path(argument)
+    if weights is None and not given.exists():
+        raise WeightsError(f"custom: there is no file {given}")
     path = given if given.suffix == ".json" else given.with_name(_facts.FACTS)
     facts = _facts.read(path)
     picture = _facts.section(facts, "input", path)
