@@ -1,7 +1,7 @@
 /** VideoFrames in and out of the kernels' memory, in the planes the browser has them in. */
 
 import { I420, type Kernels, type Planes, planeSizes } from "./kernels.js";
-import type { Size } from "./renderer.js";
+import type { Picture, Size } from "./renderer.js";
 
 /** Colours of the kernels: BT.601 limited 0, full 1; BT.709 limited 2, full 3. */
 export type Colour = 0 | 1 | 2 | 3;
@@ -11,6 +11,10 @@ const HD_HEIGHT_PX = 720;
 
 const RGBA_ORDER = 0;
 const BGRA_ORDER = 1;
+
+/** Size of a strip as a bitmap: with room for what the allocator needs, under the 1 MB from which it keeps nothing. */
+const STRIP_BYTES = 960 * 1024;
+const RGBA_BYTES = 4; // a pixel
 
 /** What browsers know of a frame and TypeScript's types do not yet. */
 type Turned = Partial<Turn>;
@@ -128,6 +132,29 @@ export function frameOf(pixels: Uint8Array<ArrayBuffer>, size: Size, shape: Shap
     ...(shape.duration_us === null ? {} : { duration: shape.duration_us }),
   };
   return new VideoFrame(odd ? padded(pixels, size, alpha) : pixels, init as VideoFrameBufferInit);
+}
+
+/**
+ * The same as a picture in strips, each a bitmap of less than 1 MB: Firefox gives larger memory back to the system at once
+ * and touches every page of it anew. One frame where it is small, turned, odd, stretched or has alpha.
+ */
+export function pictureOf(pixels: Uint8Array<ArrayBuffer>, size: Size, shape: Shape, alpha: boolean): Picture {
+  const { width, height } = size;
+  const rows = 2 * Math.floor(STRIP_BYTES / (2 * RGBA_BYTES * width)); // even, as a row of chroma is two rows of luma
+  const odd = width % 2 !== 0 || height % 2 !== 0;
+  const stretched = shape.display.width !== width || shape.display.height !== height;
+  if (rows < 2 || rows >= height || shape.rotation !== 0 || shape.flip || odd || stretched || alpha) return [frameOf(pixels, size, shape, alpha)];
+  const [area, chroma] = [width * height, (width * height) / 4];
+  const strip = (top: number): VideoFrame => {
+    const at = (top * width) / 4; // in a plane of chroma
+    const layout = [
+      { offset: top * width, stride: width },
+      { offset: area + at, stride: width / 2 },
+      { offset: area + chroma + at, stride: width / 2 },
+    ];
+    return new VideoFrame(pixels, { format: "I420", codedWidth: width, codedHeight: Math.min(rows, height - top), layout, timestamp: shape.timestamp_us, colorSpace: shape.colorSpace });
+  };
+  return [strip(0), ...Array.from({ length: Math.ceil(height / rows) - 1 }, (_, i) => strip((i + 1) * rows))];
 }
 
 const even = (side: number): number => side + (side & 1);
