@@ -4,7 +4,7 @@ import { COVER_STRENGTH, type Crop, type Gains, GUIDED_EPSILON, guidedCells, typ
 import { composite, fits } from "./composite.js";
 import { type Desk, layDesk } from "./desk.js";
 import { Backdrop } from "./backdrop.js";
-import { back, copyIn, exchangesSides, frameOf, pictureOf, shapeOf, type Shape, turn, type Turn } from "./frames.js";
+import { back, copyIn, exchangesSides, frameOf, pictureOf, shapeOf, type Shape, stagingBytes, turn, type Turn } from "./frames.js";
 import { cellGrid, discGrid, I420, LM_PLANE_BYTES, type Kernels, type Planes, ROUGH_CELLS, SMOOTH_CELLS } from "./kernels.js";
 
 export class CpuRenderer implements Renderer {
@@ -62,7 +62,7 @@ export class CpuRenderer implements Renderer {
     if (transparent) this.kernels.bytes(desk.out.at[3] as number, area).set(this.kernels.bytes(desk.alpha, area));
     const shown = crop ? this.crop(desk, stored(crop, shape), transparent ? 4 : 3) : desk.out;
     const pixels = this.kernels.bytes(shown.data, transparent ? shown.bytes : shown.bytes - area);
-    const out: Picture = strips ? pictureOf(pixels, desk.size, shape, transparent) : [frameOf(pixels, desk.size, shape, transparent)];
+    const out: Picture = strips ? pictureOf(pixels, desk.size, shape, transparent, this.kernels.bytes(desk.staging, stagingBytes(desk.full))) : [frameOf(pixels, desk.size, shape, transparent)];
     this.spent.refine = refined - started;
     this.spent.effect = painted - refined;
     this.spent.composite = performance.now() - painted;

@@ -12,7 +12,7 @@ const HD_HEIGHT_PX = 720;
 const RGBA_ORDER = 0;
 const BGRA_ORDER = 1;
 
-/** Size of a strip as a bitmap: with room for what the allocator needs, under the 1 MB from which it keeps nothing. */
+/** Largest strip as a bitmap: with room for what the allocator needs, under the 1 MB from which it keeps nothing. */
 const STRIP_BYTES = 960 * 1024;
 const RGBA_BYTES = 4; // a pixel
 
@@ -137,22 +137,24 @@ export function frameOf(pixels: Uint8Array<ArrayBuffer>, size: Size, shape: Shap
 /**
  * The same as a picture in strips, each a bitmap of less than 1 MB: Firefox gives larger memory back to the system at once
  * and touches every page of it anew. One frame where it is small, turned, odd, stretched or has alpha.
+ * @param scratch memory of stagingBytes(), overwritten.
  */
-export function pictureOf(pixels: Uint8Array<ArrayBuffer>, size: Size, shape: Shape, alpha: boolean): Picture {
+export function pictureOf(pixels: Uint8Array<ArrayBuffer>, size: Size, shape: Shape, alpha: boolean, scratch: Uint8Array<ArrayBuffer>): Picture {
   const { width, height } = size;
   const rows = 2 * Math.floor(STRIP_BYTES / (2 * RGBA_BYTES * width)); // even, as a row of chroma is two rows of luma
   const odd = width % 2 !== 0 || height % 2 !== 0;
   const stretched = shape.display.width !== width || shape.display.height !== height;
   if (rows < 2 || rows >= height || shape.rotation !== 0 || shape.flip || odd || stretched || alpha) return [frameOf(pixels, size, shape, alpha)];
-  const [area, chroma] = [width * height, (width * height) / 4];
+  const area = width * height;
   const strip = (top: number): VideoFrame => {
-    const at = (top * width) / 4; // in a plane of chroma
-    const layout = [
-      { offset: top * width, stride: width },
-      { offset: area + at, stride: width / 2 },
-      { offset: area + chroma + at, stride: width / 2 },
-    ];
-    return new VideoFrame(pixels, { format: "I420", codedWidth: width, codedHeight: Math.min(rows, height - top), layout, timestamp: shape.timestamp_us, colorSpace: shape.colorSpace });
+    const codedHeight = Math.min(rows, height - top);
+    let to = 0;
+    // Firefox does not heed the offsets of a layout: the planes of a strip must follow one another
+    for (const [plane, part] of [[0, 1], [area, 4], [area + area / 4, 4]] as const) {
+      scratch.set(pixels.subarray(plane + (top * width) / part, plane + ((top + codedHeight) * width) / part), to);
+      to += (codedHeight * width) / part;
+    }
+    return new VideoFrame(scratch.subarray(0, to), { format: "I420", codedWidth: width, codedHeight, timestamp: shape.timestamp_us, colorSpace: shape.colorSpace });
   };
   return [strip(0), ...Array.from({ length: Math.ceil(height / rows) - 1 }, (_, i) => strip((i + 1) * rows))];
 }
