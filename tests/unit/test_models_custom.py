@@ -79,12 +79,22 @@ def test_our_own_exports_are_custom_models_too(astronaut: U8) -> None:
     mine = custom.create(str(folder / "model.json"))
     assert mine.size == Size(256, 144)
     ours = livematte.create("fast", weights=_weights.place(livematte.SPECS["fast"].files[0]))
-    bright = Frame.from_rgb(np.maximum(astronaut, 160))  # ours lightens dark pictures
+    bright = Frame.from_rgb(np.maximum(astronaut[:270, :480], 160))  # ours lightens dark pictures
     state, other = None, None
     for _ in range(2):
         matte, state = mine.segment(bright, state)
         expected, other = ours.segment(bright, other)
         assert np.abs(matte.alpha - expected.alpha).max() < 1e-5
+
+
+def test_a_model_json_of_several_sizes_is_a_network_for_every_aspect(astronaut: U8) -> None:
+    mine = custom.create(str(_weights.PACKAGED / "fast" / "model.json"))
+    ours = livematte.create("fast")
+    for wide, high in ((480, 270), (270, 480), (400, 400)):
+        part = Frame.from_rgb(np.maximum(astronaut[:high, :wide], 160))
+        alpha, expected = (one.segment(part, None)[0].alpha for one in (mine, ours))
+        assert alpha.shape == expected.shape
+        assert np.abs(alpha - expected).max() < 1e-5
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from typing import Any
 
 import typer
 
+from livematte._address import without_secrets
 from livematte._errors import OptionError
 from livematte._pipeline import MAX_FAILURES, run
 from livematte._session import build_stages
@@ -105,6 +106,17 @@ def quiet() -> Iterator[None]:
         os.close(nowhere)
 
 
+@contextmanager
+def heard() -> Iterator[None]:
+    """What is written to stderr afterwards is seen, though a load that hangs still keeps it `quiet`."""
+    kept = os.dup(STDERR)
+    try:
+        yield
+    finally:
+        os.dup2(kept, STDERR)
+        os.close(kept)
+
+
 def _source_options(job: Job) -> dict[str, Any]:
     """Options of the input; --format means the output where only that is a pipe."""
     for_output = job.output == PIPE and job.input != PIPE
@@ -149,8 +161,8 @@ def _report(job: Job, command: str, stats: Stats, engine: str, notes: list[str])
         seconds = (stats.clock() - stats.started_ns) / 1e9
         figures: dict[str, Any] = {
             "command": command,
-            "input": job.input,
-            "output": job.output,
+            "input": without_secrets(job.input),
+            "output": without_secrets(job.output),
             "model": job.model,
             "engine": engine,
             "seconds": round(seconds, 3),
@@ -163,4 +175,4 @@ def _report(job: Job, command: str, stats: Stats, engine: str, notes: list[str])
     for note in notes:
         typer.echo(f"livematte: note: {note}", err=True)
     if sys.stderr.isatty():
-        typer.echo(f"{job.output}: {stats.frames} frames, {stats.fps:.1f} fps", err=True)
+        typer.echo(f"{without_secrets(job.output)}: {stats.frames} frames, {stats.fps:.1f} fps", err=True)

@@ -118,5 +118,5 @@ export const WRAP_OF_HEIGHT = 0.015;
 /** Gain of alpha about one half at softness 0, before the fit and again after it. */
 export const STEEPEST_GAIN = 1.8;
 
-/** Strength of the blur where there is no person at all: such a picture must not be read. */
+/** Least strength of the blur where nobody is seen: such a picture must not be read. */
 export const COVER_STRENGTH = 0.6;

@@ -1,6 +1,7 @@
 /** Draws frames with WebGL2: the same mathematics as the kernels (docs/spec), in RGB as browsers hand frames to the graphics card. */
 
 import { LivematteError } from "../errors.js";
+import { anyone } from "./anyone.js";
 import { fits } from "./composite.js";
 import { exchangesSides, shapeOf, type Shape } from "./frames.js";
 import { Backplate } from "./gl/backplate.js";
@@ -168,8 +169,7 @@ export class WebglRenderer implements Renderer {
     switch (painting.type) {
       case "blur": {
         // a picture that is nothing but blur must not be read, whatever strength was chosen behind a person
-        const anyone = matte?.alpha.some((value) => value > 0.01) ?? false;
-        const strength = anyone ? painting.strength : Math.max(painting.strength, COVER_STRENGTH);
+        const strength = anyone(matte) ? painting.strength : Math.max(painting.strength, COVER_STRENGTH);
         const sigma_px = strength * SIGMA_OF_HEIGHT * shorter(frame);
         const grid = painting.bokeh ? discGrid(sigma_px, shorter(frame)) : cellGrid(sigma_px, SMOOTH_CELLS);
         if (painting.bokeh) return { texture: this.bokeh(frame, alpha, grid, lumaWeights(shape)).texture, cut: UNCUT };
