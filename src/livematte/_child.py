@@ -25,18 +25,20 @@ class Child:
         command: the program and its arguments.
         feed: whether it reads what we write to `stdin`; otherwise we read its `stdout`.
         answers: whether one that is fed says something on its `stdout` when it is ready; what it says is not kept.
+        files: descriptors of ours that it has, too, under the same numbers.
 
     Raises:
         OSError: it cannot be started.
     """
 
-    def __init__(self, command: list[str], *, feed: bool, answers: bool = False) -> None:
+    def __init__(self, command: list[str], *, feed: bool, answers: bool = False, files: tuple[int, ...] = ()) -> None:
         self._process = subprocess.Popen(
             command,
             stdin=subprocess.PIPE if feed else subprocess.DEVNULL,
             stdout=subprocess.DEVNULL if feed and not answers else subprocess.PIPE,
             stderr=subprocess.PIPE,
             bufsize=0,
+            pass_fds=files,
             start_new_session=True,  # Ctrl-C is for us; we end it in order
         )
         self.stdin, self.stdout = self._process.stdin, None if answers else self._process.stdout

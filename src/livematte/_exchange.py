@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from livematte import _device
@@ -36,6 +36,7 @@ class Exchange:
         model: name of the first network, or one that is loaded.
         effect: of the background.
         load: makes a segmenter from its name, on another thread.
+        larger: networks for the rung `large-input`, by the name of the usual one.
         card: makes a frame of the stream's kind, to try a network on.
         framing: follow the people with a window.
         governor: whether quality is lowered to keep up.
@@ -56,6 +57,7 @@ class Exchange:
         load: Callable[[str], Segmenter],
         card: Callable[[], Frame],
         *,
+        larger: Mapping[str, str] = LARGER,
         framing: bool,
         governor: bool,
         lowest: str,
@@ -65,7 +67,7 @@ class Exchange:
         self.governor = Governor(1000 / fps, governor, lowest)
         self._failing: str | None = None
         self._refused: str | None = None
-        self._load, self._card, self._clock = load, card, clock
+        self._load, self._larger, self._card, self._clock = load, larger, card, clock
         self._effect, self._framing, self._budget_ms = effect, framing, 1000 / fps
         self._loader = Loader(self._make_ready)
         self._owned = isinstance(model, str)
@@ -139,7 +141,7 @@ class Exchange:
         for loaded in self._loader.poll():
             self._take(loaded)
         if self.governor.rung.large and self._large is None and not self._loader.waits_for(LARGE):
-            self._loader.request(LARGE, LARGER[self.spec])
+            self._loader.request(LARGE, self._larger[self.spec])
         if self._at_work is self._wanted():
             return False
         self._at_work, self._held.matte = self._wanted(), None
@@ -158,8 +160,10 @@ class Exchange:
             self._rebuild()
 
     def close(self) -> None:
-        """Free the networks that were loaded here."""
-        self._loader.close()
+        """Free the networks that were loaded here; `error` names one whose load hangs, which is left behind."""
+        left = self._loader.close()
+        if left is not None:
+            self._refused = f"{left} was still being loaded at the end of the stream, and was left behind"
         for segmenter in (self._usual if self._owned else None, self._large):
             if segmenter is not None:
                 segmenter.close()
@@ -168,7 +172,7 @@ class Exchange:
         if loaded.segmenter is None:
             self._refuse(loaded)
         elif loaded.purpose == LARGE:
-            if LARGER.get(self.spec) == loaded.spec:
+            if self._larger.get(self.spec) == loaded.spec:
                 self._large = loaded.segmenter
             else:  # the usual one was exchanged meanwhile
                 loaded.segmenter.close()
@@ -195,7 +199,7 @@ class Exchange:
         for one in old:
             if one is not None:
                 one.close()
-        self.governor.exchange(spec in LARGER, self._now_ms())
+        self.governor.exchange(spec in self._larger, self._now_ms())
         if first and self._cost is not None:
             rung, reasons = _device.first_rung(_device.this_device(), self._cost, self._budget_ms)
             self.governor.begin(rung, self._now_ms(), "; ".join(reasons[:-1]))

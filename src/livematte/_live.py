@@ -21,7 +21,7 @@ from livematte._cadence import MAX_MATTE_AGE_S
 from livematte._capture import Capture, Taken
 from livematte._clock import Clock, monotonic
 from livematte._errors import OptionError, SourceError
-from livematte._exchange import Exchange
+from livematte._exchange import LARGER, Exchange
 from livematte._frame import Frame, Size
 from livematte._latency import Latency, Rate
 from livematte._pipeline import StreamState, estimate, render
@@ -65,7 +65,7 @@ class Live:
             `resizes` gets pictures of half the sides at the end of the quality ladder. What it tells of itself as
             `state`, `dropped` and `trouble` stands in `status()`.
         model: registry name, loaded beside the stream, or a loaded segmenter.
-        engine, threads, weights: of the model, see `Session`.
+        engine, threads, weights: of the model, see `Session`; one with weights of your own has no `large-input`.
         effect: what the background becomes; an object or its spelling.
         framing: show the part of the output in which the people are.
         size: of the output; None takes the camera's, or 1280x720 if none is there after a second.
@@ -112,6 +112,8 @@ class Live:
             self._effect,
             load or loading(engine, threads, {model: weights} if isinstance(model, str) else {}),
             self._shape.card,
+            # weights of the user's own stand for one name, and are never exchanged for others or others for them
+            larger={few: more for few, more in LARGER.items() if weights is None or model not in (few, more)},
             framing=framing,
             governor=governor,
             lowest="half-size" if getattr(sink, "resizes", False) and not self._clear else "no-refinement",

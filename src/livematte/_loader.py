@@ -8,6 +8,10 @@ from dataclasses import dataclass
 
 from livematte._stages import Segmenter
 
+LEAVE_S = 5.0
+"""Longest wait at the end for a network that is being loaded: most take a quarter of a second, a driver or a network
+drive that hangs takes for ever."""
+
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
@@ -39,7 +43,7 @@ class Loader:
         self._wishes: dict[str, str] = {}
         self._done: dict[str, Loaded] = {}
         self._thread: threading.Thread | None = None
-        self._busy: str | None = None
+        self._busy: tuple[str, str] | None = None  # purpose and name
         self._closed = False
 
     def request(self, purpose: str, spec: str) -> None:
@@ -55,7 +59,7 @@ class Loader:
     def waits_for(self, purpose: str) -> bool:
         """Whether a network for this purpose is on its way."""
         with self._lock:
-            return purpose in self._wishes or purpose in self._done or self._busy == purpose
+            return purpose in self._wishes or purpose in self._done or (self._busy or ("",))[0] == purpose
 
     def poll(self) -> list[Loaded]:
         """What has been loaded since the last call; the caller closes the segmenters."""
@@ -65,17 +69,24 @@ class Loader:
             done, self._done = list(self._done.values()), {}
         return done
 
-    def close(self) -> None:
-        """Drop what nobody took; a network that is being loaded is closed when it is there."""
+    def close(self) -> str | None:
+        """Drop what nobody took; a network that is being loaded is closed when it is there.
+
+        Returns:
+            Name of the network whose load did not end within `LEAVE_S`; its thread closes it whenever it is there,
+            and does not keep the process from ending.
+        """
         with self._lock:
             self._closed = True
             self._wishes.clear()
             thread = self._thread
         if thread is not None:
-            thread.join()
+            thread.join(LEAVE_S)
         for loaded in self.poll():
             if loaded.segmenter is not None:
                 loaded.segmenter.close()
+        with self._lock:
+            return None if self._busy is None else self._busy[1]
 
     def _work(self) -> None:
         while True:
@@ -83,8 +94,7 @@ class Loader:
                 if not self._wishes:
                     self._thread = self._busy = None
                     return
-                purpose, spec = self._wishes.popitem()
-                self._busy = purpose
+                purpose, spec = self._busy = self._wishes.popitem()
             try:
                 loaded = Loaded(purpose, spec, self._load(spec))
             except BaseException as exc:  # the loop raises or reports it

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -124,6 +125,18 @@ def nearest(name: str, known: tuple[str, ...]) -> str:
     return f"did you mean {near[0]}?" if near else f"there are: {', '.join(known)}"
 
 
+def whole_effect(short: str) -> str | None:
+    """The effect that a colour or a file's name alone must mean, as in `green` for `color:green`; else None."""
+    from livematte.effects.color import NAMED
+    from livematte.sinks._codecs import CONTAINERS
+    from livematte.sources import IMAGE_SUFFIXES
+
+    suffix = Path(short).suffix.lower()
+    if short in NAMED or re.fullmatch(r"#[0-9a-fA-F]{6}", short):
+        return f"color:{short}"
+    return f"image:{short}" if suffix in IMAGE_SUFFIXES else f"video:{short}" if suffix in CONTAINERS else None
+
+
 def _named(folder: str) -> Callable[[Any], str]:
     """Checks the spelling of a plugin; what its argument means is seen when it is used."""
 
@@ -132,7 +145,9 @@ def _named(folder: str) -> Callable[[Any], str]:
             raise OptionError(f"must be text, got {value!r:.80}")
         name, known = _registry.split(value)[0], _registry.names(folder)
         if name not in known:
-            raise OptionError(f"no {folder.rstrip('s')} is called {name[:80]!r}; {nearest(name, tuple(known))}")
+            meant = whole_effect(value) if folder == "effects" else None
+            hint = f"did you mean {meant[:80]}?" if meant else nearest(name, tuple(known))
+            raise OptionError(f"no {folder.rstrip('s')} is called {name[:80]!r}; {hint}")
         return value
 
     return check

@@ -49,8 +49,8 @@ HOPELESS = 2.0
 """A candidate that takes this many times the fastest's time in its first block is not raced."""
 
 WORTH_A_CORE = 0.75
-"""Part of the time that twice as many threads may take to be chosen: decoding, drawing and encoding
-want the other cores."""
+"""Part of the time that twice as many threads may take to be chosen, of whatever engine: decoding, drawing and
+encoding want the other cores."""
 
 CLEARLY = 0.95
 """Part of the usual engine's time that another must stay under to take its place: less is noise."""
@@ -185,21 +185,24 @@ def race(
 
 
 def choose(racing: Sequence[Candidate]) -> Candidate:
-    """The winner: the fastest, if its threads are worth it and it is clearly faster than the usual engine."""
-    alone = {c.engine: c for c in racing if c.threads == 1 and c.ms is not None}
+    """The winner: the best engine on one thread, unless one on more threads, whichever it is, is worth the cores."""
+    counts = sorted({c.threads for c in racing})
+    winner, *others = (_best([c for c in racing if c.threads == threads]) for threads in counts)
+    for candidate in others:
+        limit = WORTH_A_CORE ** math.log2(candidate.threads / winner.threads)
+        if (candidate.ms or math.inf) <= limit * (winner.ms or math.inf):
+            winner = candidate
+    return winner
 
-    def is_worth_it(candidate: Candidate) -> bool:
-        one = alone.get(candidate.engine)
-        limit = WORTH_A_CORE ** math.log2(candidate.threads)
-        return one is None or one.ms is None or (candidate.ms or math.inf) <= limit * one.ms
 
-    left = [c for c in racing if not c.why and (c.threads == 1 or is_worth_it(c))]
-    left = left or [c for c in racing if c.threads == 1] or list(racing)
-    fastest = min(left, key=lambda c: c.ms or math.inf)
-    usual = alone.get(REFERENCE)
-    if usual is not None and usual.ms is not None and (fastest.ms or 0.0) > CLEARLY * usual.ms:
-        return usual
-    return fastest
+def _best(alike: Sequence[Candidate]) -> Candidate:
+    """Of candidates with as many threads the fastest, if it is clearly faster than the usual engine.
+
+    Those that left the race stand for their number of threads where all of it did.
+    """
+    fastest = min([c for c in alike if not c.why] or alike, key=lambda c: c.ms or math.inf)
+    usual = next((c for c in alike if c.engine == REFERENCE and c.ms is not None), fastest)
+    return usual if (fastest.ms or 0.0) > CLEARLY * (usual.ms or 0.0) else fastest
 
 
 def spec_of(model: str) -> ModelSpec:

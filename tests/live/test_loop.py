@@ -1,8 +1,8 @@
-"""The live loop: steered between frames, never out of breath, open only while somebody looks."""
+"""The live loop: steered between frames, open only while somebody looks, and its ends."""
 
 from __future__ import annotations
 
-import importlib.util
+import sys
 import threading
 from pathlib import Path
 from typing import Any
@@ -12,66 +12,20 @@ import pytest
 
 from livematte import (
     Blur,
-    Color,
     LivematteError,
     LoadError,
     OpenError,
     OptionError,
-    Size,
     SourceError,
     Transparent,
     UnknownName,
 )
-from livematte._clock import ManualClock
 from livematte._live import LINGER_NS, PAUSED_FPS, Live, make_effect, spelled
-from livematte._shape import UNKNOWN_SIZE
 from livematte.sources.synthetic import Synthetic
 
-spec = importlib.util.spec_from_file_location("live_parts", Path(__file__).parent / "parts.py")
-parts = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(parts)
+sys.path.insert(0, str(Path(__file__).parent))
 
-GREEN, BLUE = Color("green"), Color("blue")
-ROOM_CORNER = (slice(0, 8), slice(300, 320))
-PERSON = (slice(150, 175), slice(130, 190))
-
-
-def timed(effect: Any = GREEN, **options: Any) -> tuple[Live, Any, Any, ManualClock]:
-    """A stream whose time is turned by hand: the stream, its output, network and clock."""
-    clock = ManualClock()
-    network = options.pop("model", None) or parts.Figure(clock=clock)
-    out = parts.Output()
-    out.resizes = options.pop("resizes", False)
-    live = Live(lambda: None, out, model=network, effect=effect, clock=clock, size=parts.SIZE, **options)
-    live._capture = parts.TimedCamera(clock, live._shape)
-    live._parts.exchange()
-    return live, live._sink, network, clock
-
-
-def steps(live: Live, out: Any, count: int) -> list[Any]:
-    """The next frames of a stream."""
-    before = len(out.frames)
-    while len(out.frames) < before + count:
-        live.step(out)
-    return out.frames[before:]
-
-
-def loaded(live: Live) -> None:
-    """Wait until no network is on its way."""
-    thread = live._parts._loader._thread
-    if thread is not None:
-        thread.join(30)
-
-
-def colour(frame: Any) -> tuple[int, ...]:
-    """Of the corner, where nobody is."""
-    return tuple(int(np.median(plane[:4, -4:])) for plane in frame.planes)
-
-
-def plain(effect: Color) -> tuple[int, ...]:
-    from livematte._shape import Shape
-
-    return colour(effect.plate(Shape(parts.SIZE).card(), None, None)[0])
+from timed import BLUE, GREEN, PERSON, colour, loaded, parts, plain, steps, timed
 
 
 class TestSteering:
@@ -253,139 +207,6 @@ class TestOnDemand:
         steps(live, out, 2)
         assert network.runs == 2
         assert live.status()["readers"] is None
-
-
-class TestTime:
-    def test_the_time_of_a_frame_is_when_it_came(self) -> None:
-        live, out, _, _ = timed()
-        shown = steps(live, out, 4)
-        assert [frame.pts for frame in shown] == pytest.approx([0, 33_333, 66_666, 100_000], abs=2)
-        assert {frame.time_base.denominator for frame in shown} == {1_000_000}
-
-    def test_latency_is_from_arrival_to_output(self) -> None:
-        live, out, network, _ = timed(governor=False)
-        network.cost_ms = 20
-        steps(live, out, 40)
-        assert live.status()["latency"] == {"p50_ms": 20, "p95_ms": 20, "p99_ms": 20}
-        assert live.status()["dropped"] == 0
-        assert live.status()["fps"] == pytest.approx(30, abs=0.5)
-
-    def test_frames_that_cannot_be_kept_up_with_are_dropped_and_counted(self) -> None:
-        live, out, network, _ = timed(governor=False)
-        network.cost_ms = 50
-        steps(live, out, 40)
-        status = live.status()
-        assert status["dropped"] >= 15
-        assert status["latency"]["p99_ms"] <= 50 + 1000 / 30 + 1  # one frame waits at most
-
-    def test_a_camera_that_stands_still_is_covered(self) -> None:
-        live, out, network, clock = timed()
-        steps(live, out, 3)
-        live._capture.take = lambda timeout_s: clock.advance_ms(1000 * timeout_s)
-        shown = steps(live, out, 20)
-        assert all(np.ptp(frame.planes[0]) == 0 for frame in shown)
-        assert network.runs == 3
-        pts = [frame.pts for frame in shown]
-        assert 200_000 < pts[0] - out.frames[2].pts < 300_000
-        assert (pts[-1] - pts[0]) / 19 == pytest.approx(33_333, rel=0.02)
-
-
-class TestGovernor:
-    def test_under_a_hog_the_rate_stays_and_the_quality_goes(self) -> None:
-        live, out, network, _ = timed()
-        network.cost_ms = 12
-        steps(live, out, 60)
-        assert live.status()["rung"] == "full"
-        network.cost_ms = 55  # another program takes the processor
-        steps(live, out, 120)
-        status = live.status()
-        assert status["rung"] in {"every-2nd", "every-3rd"}
-        dropped = status["dropped"]
-        steps(live, out, 150)
-        assert live.status()["dropped"] == dropped  # nothing is lost any more
-        assert live.status()["fps"] == pytest.approx(30, abs=1)
-        assert live.stats.covered == 0
-        network.cost_ms = 5
-        steps(live, out, 600)
-        assert live.status()["rung"] == "full"
-        rungs = [change["rung"] for change in live.status()["rungs"]]
-        assert rungs[0] == "every-2nd"
-        assert rungs[-1] == "full"
-
-    def test_half_size_is_for_outputs_that_can_take_it(self) -> None:
-        for resizes, rung, size in ((True, "half-size", Size(160, 90)), (False, "no-refinement", parts.SIZE)):
-            live, out, _, _ = timed(resizes=resizes)
-            live._parts.governor.begin("half-size", 0, "told to")
-            live._parts.set_framing(False)
-            shown = steps(live, out, 4)
-            assert live.status()["rung"] == rung
-            assert {frame.size for frame in shown} == {size}
-            assert colour(shown[-1]) == plain(GREEN)
-            height, width = shown[-1].planes[0].shape
-            assert shown[-1].planes[0][height * 3 // 4, width // 2] != plain(GREEN)[0]
-
-    def test_the_larger_network_joins_when_it_is_there(self) -> None:
-        made: dict[str, Any] = {}
-
-        def load(spec: str) -> Any:
-            return made.setdefault(spec, parts.Figure(spec))
-
-        live, out, _, _ = timed(model="livematte:fast", load=load)
-        live._parts.start()
-        loaded(live)
-        steps(live, out, 120)
-        loaded(live)
-        before = made["livematte:fast"].runs
-        steps(live, out, 30)
-        assert live.status()["rung"] == "large-input"
-        assert made["livematte:base"].runs >= 29
-        assert made["livematte:fast"].runs <= before + 1
-        assert live.status()["model"] == "livematte:fast"
-        live._parts.close()
-        assert made["livematte:base"].closed == made["livematte:fast"].closed == 1
-
-    def test_switched_off_it_changes_nothing(self) -> None:
-        live, out, network, _ = timed(governor=False)
-        network.cost_ms = 80
-        steps(live, out, 60)
-        assert live.status()["rungs"] == []
-
-
-class TestOneShape:
-    @pytest.mark.parametrize("size", [Size(640, 360), Size(90, 160), Size(321, 181)])
-    def test_whatever_the_camera_gives_the_output_keeps_its_size(self, size: Size) -> None:
-        out = parts.Output(lambda count: parts.end(live) if count == 8 else None)
-        live = Live(lambda: parts.Room(out, size=size), out, model=parts.Figure(), effect=GREEN, size=parts.SIZE)
-        live.run()
-        assert {frame.size for frame in out.frames} == {parts.SIZE}
-        assert {(frame.format, frame.matrix, frame.range) for frame in out.frames} == {
-            (out.frames[0].format, out.frames[0].matrix, out.frames[0].range)
-        }
-
-    def test_without_a_size_it_is_the_cameras(self) -> None:
-        out = parts.Output(lambda count: parts.end(live) if count == 8 else None)
-        live = Live(lambda: parts.Room(out, size=Size(200, 100)), out, model=parts.Figure(), effect=GREEN)
-        live.run()
-        assert {frame.size for frame in out.frames} == {Size(200, 100)}
-
-    def test_without_camera_and_size_there_is_a_usual_one(self) -> None:
-        clock = ManualClock()
-        live = Live(lambda: None, parts.Output(), model=parts.Figure(), effect=GREEN, clock=clock)
-        live._capture = parts.TimedCamera(clock, lambda frame: frame)
-        live._capture.info = None
-        live.pause()
-        assert steps(live, live._sink, 1)[-1].size == UNKNOWN_SIZE
-
-
-class TestStatus:
-    def test_what_the_output_tells_stands_in_it(self) -> None:
-        live, out, _, _ = timed()
-        assert (live.status()["connection"], live.status()["output_dropped"]) == (None, 0)
-        out.state, out.dropped, out.trouble = "reconnecting", 7, "output: reconnecting to srt://host: it is gone"
-        status = live.status()
-        assert (status["connection"], status["output_dropped"], status["error"]) == (out.state, 7, out.trouble)
-        live._error = "the film is gone"
-        assert live.status()["error"] == f"the film is gone; {out.trouble}"
 
 
 class TestEnds:

@@ -148,6 +148,37 @@ class TestEnds:
                 wait_until(lambda: camera.write(coloured(0)), "the error")
         assert "\n" not in str(caught.value)
 
+    def test_a_daemon_that_dies_and_comes_back(self, session, wait_until):
+        """The camera is offered again, of the same name and size, and programs that open it anew see frames of now."""
+        with Camera("returns", reconnect=True) as camera:
+            shown(camera, coloured(1), wait_until)
+            wait_until(lambda: camera.write(coloured(1)) or camera.state == "open", "the first camera")
+            session.end()
+            wait_until(lambda: camera.write(coloured(2)) or camera.state == "reconnecting", "the break")
+            assert camera.trouble.startswith("output: the camera is gone and is offered again: ")
+            assert "\n" not in camera.trouble
+            assert camera.readers() == 0  # so that the real camera is closed meanwhile
+            lost = camera.dropped
+            wait_until(lambda: camera.write(coloured(2)) or "no PipeWire daemon runs" in camera.trouble, "the reason")
+            assert camera.dropped > lost
+            session.begin()
+            wait_until(lambda: camera.write(coloured(3)) or camera.state == "open", "the camera again")
+            assert (camera.reconnections, camera.trouble) == (1, None)
+            got = read_while_writing(camera, (coloured(40) for _ in range(600)), "returns", 3)
+        assert {frame.size for frame in got} == {(320, 240)}
+        assert all(frame.planes[0][0, 0] > 110 for frame in got)  # none of the frames from before
+        assert camera.notes[-1] == "it was offered again 1 times: PipeWire's daemon had gone"
+
+    def test_one_that_is_closed_meanwhile_stays_away(self, session, wait_until):
+        with Camera("closed", reconnect=True) as camera:
+            shown(camera, coloured(1), wait_until)
+            wait_until(lambda: camera.write(coloured(1)) or camera.state == "open", "the camera")
+            session.end()
+            wait_until(lambda: camera.write(coloured(2)) or camera.state == "reconnecting", "the break")
+        session.begin()
+        assert all(node.name != "closed" for node in cameras())
+        assert camera._pipeline is None
+
     def test_a_stalled_pipeline_drops_and_does_not_block(self, wait_until):
         import os
         import signal

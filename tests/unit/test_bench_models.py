@@ -79,3 +79,15 @@ def test_a_process_that_dies_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: 
     monkeypatch.syspath_prepend(tmp_path)
     (row,) = _bench_models.rows(_bench_models.chosen("livematte:fast")[0])
     assert row["error"] == "its process ended with 1 and said: out of memory"
+
+
+def test_pictures_that_are_not_there_are_told_before_anything_is_measured(livematte: Livematte, tmp_path: Path) -> None:
+    code, out, err = livematte("bench", "--models", "all", "--data", tmp_path / "people")
+    assert (code, out) == (1, "")
+    assert err == f"livematte: error: --data: there is no folder {tmp_path / 'people'}\n"
+
+
+def test_all_rows_failed_is_no_success(livematte: Livematte) -> None:
+    code, out, _ = livematte("bench", "--models", "livematte:research", "--engine", "litert", "--frames", "2")
+    assert code == 1
+    assert "FAILED: litert reads .tflite" in out

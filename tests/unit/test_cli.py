@@ -119,6 +119,23 @@ def test_replace_by_a_picture_and_by_a_video(
         assert len(decoded(tmp_path / name)) == FRAMES
 
 
+def test_a_bare_colour_is_told_how_it_is_written(livematte: Callable, tmp_path: Path) -> None:
+    code, _, err = livematte("replace", CLIP, "-o", tmp_path / "out.mp4", "--with", "green")
+    assert (code, err) == (
+        cli.FAILED,
+        "livematte: error: there is no file green; for the colour write --with color:green\n",
+    )
+
+
+@pytest.mark.parametrize("command", ["blur", "matte", "parts"])
+@pytest.mark.parametrize("live", ["camera:0", "screen:", "pipewire:x", "rtsp://user:secret@127.0.0.1:9/a"])
+def test_what_never_ends_is_for_live(command: str, live: str, livematte: Callable, tmp_path: Path) -> None:
+    code, _, err = livematte(command, live, "-o", tmp_path / "out.mp4")
+    assert code == cli.FAILED
+    assert "is live and has no end of its own; record it by `livematte live --input" in err
+    assert "secret" not in err
+
+
 def test_replace_refuses_other_effects(livematte: Callable, tmp_path: Path) -> None:
     code, _, err = livematte("replace", CLIP, "-o", tmp_path / "out.mp4", "--with", "blur:0.5")
     assert code == cli.FAILED
@@ -186,6 +203,16 @@ def test_an_existing_output_is_not_touched_without_leave(livematte: Callable, tm
     assert out.read_bytes() == b"mine"
     assert livematte("blur", CLIP, "-o", out, "-y")[0] == 0
     assert len(decoded(out)) == FRAMES
+
+
+@pytest.mark.parametrize("leave", [(), ("-y",)])
+def test_a_folder_with_files_is_never_replaced_nor_said_to_be(
+    leave: tuple[str, ...], livematte: Callable, tmp_path: Path
+) -> None:
+    (tmp_path / "mine.png").write_bytes(b"mine")
+    code, _, err = livematte("blur", CLIP, "-o", f"{tmp_path}/", *leave)
+    assert code == cli.FAILED
+    assert err == f"livematte: error: {tmp_path}/ is a folder that holds files; name a new or an empty one\n"
 
 
 @pytest.mark.parametrize(
@@ -286,3 +313,32 @@ def test_engines_do_not_greet_their_users(tmp_path: Path, shared: Callable[[str]
         capture_output=True, text=True, check=True, timeout=120,
     )  # fmt: skip
     assert (done.stdout, done.stderr) == ("", "")
+
+
+def shell(line: str, folder: Path) -> tuple[int, str, str]:
+    """A command line of sh, in which `livematte` is this one."""
+    script = f'livematte() {{ "{sys.executable}" -m livematte "$@"; }}\n{line}'
+    done = subprocess.run(["sh", "-c", script], capture_output=True, text=True, cwd=folder, timeout=120, check=False)
+    return done.returncode, done.stdout, done.stderr
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no sh")
+class TestStreamsThatAreNotThere:
+    """What a cron job, a service manager or a full disk leaves of stdin, stdout and stderr."""
+
+    def test_files_are_made_all_the_same(self, tmp_path: Path) -> None:
+        assert shell(f"livematte blur {CLIP} -o a.mp4 <&- >&- 2>&-", tmp_path)[0] == 0
+        assert len(decoded(tmp_path / "a.mp4")) == FRAMES
+
+    def test_frames_from_a_stdin_that_is_closed(self, tmp_path: Path) -> None:
+        code, _, err = shell("livematte blur - -o a.mp4 --format rgb24:64x48@30 <&-", tmp_path)
+        assert (code, err) == (cli.FAILED, "livematte: error: no frame was written, so there is no a.mp4\n")
+
+    @pytest.mark.parametrize(
+        ("where", "why"), [(">&-", "Bad file descriptor"), (">/dev/full", "No space left on device")]
+    )
+    def test_a_result_that_nobody_gets_is_no_success(self, where: str, why: str, tmp_path: Path) -> None:
+        if "full" in where and not Path("/dev/full").exists():
+            pytest.skip("this system has no /dev/full")
+        code, _, err = shell(f"livematte models list {where}", tmp_path)
+        assert (code, err) == (cli.FAILED, f"livematte: error: cannot write to standard output: {why}\n")

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,6 +19,7 @@ import pytest
 from livematte import Blur, OpenError, OptionError, Size, _pipewire
 from livematte._pipewire import Node
 from livematte.cli import live as live_command
+from livematte.cli._job import heard
 from livematte.cli._keys import keys
 from livematte.sources._cameras import spec_of
 from livematte.sources._v4l2 import Camera, Mode
@@ -93,6 +95,10 @@ def test_switches_reach_the_effect(livematte: Run, monkeypatch: pytest.MonkeyPat
         (("--camera", "nobody's", "-o", "null:"), "camera"),
         (("--input", CLIP, "--camera", "0"), "not both"),
         (("--input", CLIP, "-o", "null:", "--effect", "blurr"), "did you mean blur?"),
+        (("--input", CLIP, "-o", "null:", "--effect", "green"), "did you mean color:green?"),
+        (("--input", CLIP, "-o", "null:", "--effect", "#102030"), "did you mean color:#102030?"),
+        (("--input", CLIP, "-o", "null:", "--effect", "beach.jpg"), "did you mean image:beach.jpg?"),
+        (("--input", CLIP, "-o", "null:", "--effect", "sea/film.mp4"), "did you mean video:sea/film.mp4?"),
         (("--input", CLIP, "-o", "null:", "--size", "big"), "as in 1280x720"),
         (("--input", CLIP, "-o", "null:", "--pixels", "nv12"), "is for cameras"),
         (("--input", CLIP, "-o", "null:", "--model", "nothing"), "no model is called 'nothing'"),
@@ -283,6 +289,7 @@ def test_keys_of_a_terminal(running: Callable[..., Any]) -> None:
 
 BEHIND = """
 import os
+from livematte.cli._job import heard
 from livematte.cli._keys import keys
 child = os.fork()
 if child == 0:
@@ -314,3 +321,23 @@ def test_behind_the_shell_the_terminal_is_left_alone() -> None:
 def test_without_a_terminal_there_are_no_keys() -> None:
     with keys(lambda key: None) as there:
         assert not there
+
+
+def test_what_is_said_at_the_end_is_heard_though_a_load_hangs(capfd: pytest.CaptureFixture[str]) -> None:
+    begun, goes_on = threading.Event(), threading.Event()
+
+    def hang(spec: str) -> Any:
+        begun.set()
+        goes_on.wait(60)
+
+    thread = threading.Thread(target=live_command._quietly(hang), args=("a",))
+    with heard():
+        thread.start()
+        assert begun.wait(30)
+        os.write(2, b"an engine's greeting\n")
+    os.write(2, b"livematte: error: no room on the disk\n")
+    assert capfd.readouterr().err == "livematte: error: no room on the disk\n"
+    goes_on.set()
+    thread.join(30)
+    os.write(2, b"still\n")
+    assert capfd.readouterr().err == "still\n"

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from fractions import Fraction
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -23,10 +26,14 @@ from livematte import (
     _registry,
 )
 from livematte._stages import Effect
+from livematte.effects._anyone import anyone
 from livematte.effects.blur import COVER_STRENGTH, sigma_px
+from livematte.effects.grey import Grey
 from livematte.sources.synthetic import Synthetic
 
 FRAME = Synthetic(Size(640, 360)).frame(3)
+
+ANYONE = json.loads((Path(__file__).parents[1] / "golden" / "anyone.json").read_text(encoding="utf-8"))
 
 
 def matte_of(frame: Frame, alpha: int) -> Matte:
@@ -56,10 +63,33 @@ def test_a_weak_blur_covers_strongly_where_it_stands_alone() -> None:
     weak, _ = Blur(0.1).plate(FRAME, matte_of(FRAME, 0), None)
     strong, _ = Blur(COVER_STRENGTH).plate(FRAME, matte_of(FRAME, 0), None)
     assert all((a == b).all() for a, b in zip(weak.planes, strong.planes, strict=True))
-    beside_somebody = matte_of(FRAME, 0)
-    beside_somebody.alpha[40:60, 60:70] = 255
-    asked, _ = Blur(0.1).plate(FRAME, beside_somebody, None)
+    specks = matte_of(FRAME, 0)
+    specks.alpha[40:60, 60:70] = 255
+    beside_specks, _ = Blur(0.1).plate(FRAME, specks, None)
+    assert beside_specks.size == strong.size
+    somebody = matte_of(FRAME, 0)
+    somebody.alpha[40:80, 60:90] = 255
+    asked, _ = Blur(0.1).plate(FRAME, somebody, None)
     assert asked.size.width > strong.size.width
+
+
+def test_grey_shows_the_room_behind_somebody_alone() -> None:
+    specks, somebody = matte_of(FRAME, 0), matte_of(FRAME, 0)
+    specks.alpha[40:60, 60:70] = 255
+    somebody.alpha[40:80, 60:90] = 255
+    plain, _ = Grey().plate(FRAME, specks, None)
+    assert all(len(np.unique(plane)) == 1 for plane in plain.planes)
+    room, _ = Grey().plate(FRAME, somebody, None)
+    assert (room.planes[0] == FRAME.planes[0]).all()
+
+
+@pytest.mark.parametrize("case", ANYONE, ids=lambda case: case["about"])
+def test_somebody_is_who_takes_up_enough_of_the_picture(case: dict[str, Any]) -> None:
+    """The same cases as tests/web/anyone.test.mjs."""
+    alpha = np.zeros(case["size"][::-1], np.uint8)
+    for left, top, width, height, value in case["patches"]:
+        alpha[top : top + height, left : left + width] = value
+    assert anyone(alpha) is case["anyone"]
 
 
 def test_strength_is_relative_to_the_picture() -> None:

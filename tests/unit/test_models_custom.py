@@ -79,12 +79,22 @@ def test_our_own_exports_are_custom_models_too(astronaut: U8) -> None:
     mine = custom.create(str(folder / "model.json"))
     assert mine.size == Size(256, 144)
     ours = livematte.create("fast", weights=_weights.place(livematte.SPECS["fast"].files[0]))
-    bright = Frame.from_rgb(np.maximum(astronaut, 160))  # ours lightens dark pictures
+    bright = Frame.from_rgb(np.maximum(astronaut[:270, :480], 160))  # ours lightens dark pictures
     state, other = None, None
     for _ in range(2):
         matte, state = mine.segment(bright, state)
         expected, other = ours.segment(bright, other)
         assert np.abs(matte.alpha - expected.alpha).max() < 1e-5
+
+
+def test_a_model_json_of_several_sizes_is_a_network_for_every_aspect(astronaut: U8) -> None:
+    mine = custom.create(str(_weights.PACKAGED / "fast" / "model.json"))
+    ours = livematte.create("fast")
+    for wide, high in ((480, 270), (270, 480), (400, 400)):
+        part = Frame.from_rgb(np.maximum(astronaut[:high, :wide], 160))
+        alpha, expected = (one.segment(part, None)[0].alpha for one in (mine, ours))
+        assert alpha.shape == expected.shape
+        assert np.abs(alpha - expected).max() < 1e-5
 
 
 @pytest.mark.parametrize(
@@ -125,10 +135,12 @@ def test_what_says_nothing_in_a_model_json_is_left_aside(tmp_path: Path, wrong: 
 
 
 def test_a_missing_model_json_or_path_is_named(tmp_path: Path) -> None:
+    (tmp_path / "net.onnx").write_bytes(b"")
     with pytest.raises(WeightsError, match=r"model\.json, which says how"):
         custom.create(str(tmp_path / "net.onnx"))
     with pytest.raises(OptionError, match=r"custom:net\.onnx"):
         custom.create(None)
+    (tmp_path / "net.onnx").unlink()
     (tmp_path / "model.json").write_text("{}")
     with pytest.raises(WeightsError, match=r"no \.onnx or \.tflite file beside"):
         custom.create(str(tmp_path / "model.json"))
@@ -226,6 +238,12 @@ def test_the_zoos_int8_file_finds_people_again(shared: Any, astronaut: U8) -> No
     path = shared(f"weights/{pphumanseg.SPECS['int8'].files[0].path}")
     alpha = pphumanseg.create("int8", weights=path).segment(Frame.from_rgb(astronaut), None)[0].alpha
     assert 0.3 < float(alpha.mean()) < 0.6  # she fills somewhat less than half of the picture
+
+
+def test_a_path_that_leads_nowhere_is_named(tmp_path: Path) -> None:
+    described(tmp_path, Picture(), {})
+    with pytest.raises(WeightsError, match=r"there is no file .*nett\.onnx"):
+        custom.create(str(tmp_path / "nett.onnx"))
 
 
 # costs

@@ -18,8 +18,8 @@ import pytest
 from livematte._errors import OptionError, SinkError
 from livematte._frame import ColorMatrix, ColorRange, Frame, PixelFormat
 from livematte._stages import StreamInfo
+from livematte.sinks import _audio, open_sink, sink_name
 from livematte.sinks import _codecs as codecs
-from livematte.sinks import open_sink, sink_name
 from livematte.sources import open_source
 
 spec = importlib.util.spec_from_file_location("media_make", Path(__file__).parents[1] / "media" / "make.py")
@@ -269,6 +269,17 @@ class TestSound:
             seconds = sum(frame.samples for frame in container.decode(sound)) / sound.sample_rate
             assert (sound.codec_context.name, len(container.streams.video)) == ("opus", 1)
         assert seconds == pytest.approx(1.0, abs=0.06)
+
+    def test_what_players_do_not_play_is_encoded_anew(self, tmp_path, monkeypatch):
+        # PyAV's FFmpeg cannot encode Vorbis, so Opus stands for it here.
+        assert ("mp4", "vorbis") in _audio.UNPLAYED
+        monkeypatch.setattr(_audio, "UNPLAYED", {("mp4", "opus")})
+        film = open_source(make.clip(tmp_path / "in.mkv", frames=30, audio=("libopus",), audio_s=1.0))
+        with film:
+            sink = write(tmp_path / "out.mp4", film, film.info)
+        assert [("anew as AAC" in note, "opus" in note) for note in sink.notes] == [(True, True)]
+        with av.open(str(tmp_path / "out.mp4")) as container:
+            assert container.streams.audio[0].codec_context.name == "aac"
 
     def test_sound_can_be_left_out(self, tmp_path):
         film = open_source(make.clip(tmp_path / "in.mp4", audio=("aac",)))

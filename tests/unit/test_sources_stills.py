@@ -119,6 +119,29 @@ for _ in range(3):
         with pytest.raises(OpenError, match="cannot read the image"):
             open_source(tmp_path / "none.png")
 
+    @pytest.mark.parametrize("kept", [0.5, 0.9])
+    def test_a_jpeg_that_is_cut_off_is_refused(self, tmp_path, kept):
+        whole = make.still(tmp_path / "a.jpg", make.picture(0, 96, 64), "mjpeg", "yuvj420p").read_bytes()
+        cut = tmp_path / "cut.jpg"
+        cut.write_bytes(whole[: int(len(whole) * kept)])
+        with pytest.raises(OpenError, match="damaged"):
+            open_source(cut)
+        folder = tmp_path / "frames"
+        folder.mkdir()
+        (folder / "1.jpg").write_bytes(whole)
+        cut.rename(folder / "2.jpg")
+        with open_source(folder) as source, pytest.raises(SourceError, match="after 1 images of 2"):
+            list(source)
+        assert [frame.size for frame in read(folder, keep_broken=True)] == [(96, 64)] * 2
+        assert read(folder / "2.jpg", keep_broken=True)[0].size == (96, 64)
+
+    def test_a_jpeg_without_its_end_mark_is_whole(self, tmp_path):
+        path = make.still(tmp_path / "a.jpg", make.picture(0, 96, 64), "mjpeg", "yuvj420p")
+        wanted = read(path)[0].planes
+        path.write_bytes(path.read_bytes()[:-2])
+        for got, plane in zip(read(path)[0].planes, wanted, strict=True):
+            np.testing.assert_array_equal(got, plane)
+
     def test_names_are_no_patterns(self, tmp_path):
         path = make.still(tmp_path / "100%d [a]*.png", make.picture(0, 8, 8))
         assert read(path)[0].size == (8, 8)

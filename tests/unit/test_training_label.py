@@ -20,7 +20,7 @@ from livematte._frame import Frame, Size
 from livematte._matte import Matte
 from livematte._weights import WeightsFile
 from livematte.models._spec import ModelSpec
-from livematte.training import label, matting, record, teachers
+from livematte.training import label, matting, record, student, teachers
 
 U8 = npt.NDArray[np.uint8]
 Shared = Callable[[str], Path]
@@ -131,6 +131,50 @@ class TestFolder:
         assert outcomes["nobody.png"]["dropped"] == "nobody was found"
         assert outcomes["one.png"]["area"] == pytest.approx(truth.mean(), rel=0.05)
         assert not list(output.rglob(".*"))
+
+    def test_a_student_settles_what_the_teachers_doubt(
+        self, families: dict[str, Any], photos: Path, tmp_path: Path
+    ) -> None:
+        """One teacher sees the person, one sees nobody there: a doubt of which nothing is asked, until a student is."""
+        teachers_ = ("eye", "blind")
+        doubting = label.label(photos, tmp_path / "doubting", label.Settings(teachers_, agreement=0, jobs=1))
+        settings = label.Settings(teachers_, jobs=1, students=("eye", "eye"))
+        settled = label.label(photos, tmp_path / "settled", settings)
+        assert settled.kept == doubting.kept == 2  # as for agreement, the student decides
+        person = np.zeros((120, 160), bool)
+        person[34:116, 54:96] = True
+        for name, least in (("doubting", 0), ("settled", 140)):
+            assert grey(tmp_path / name / "weights" / "one.png")[person].max() <= (20 if not least else 255)
+            assert grey(tmp_path / name / "weights" / "one.png")[person].min() >= least
+        assert ((grey(tmp_path / "settled" / "masks" / "one.png")[person]) > 240).all()
+        record_ = json.loads((tmp_path / "settled" / "labels.json").read_text("utf-8"))
+        assert [student["name"] for student in record_["students"]] == ["eye:test"] * 2
+        assert record_["teachers_commercial"] is False  # `blind` is not
+        with pytest.raises(OptionError, match="students"):
+            label.label(photos, tmp_path / "settled", label.Settings(teachers_, jobs=1))
+
+    def test_where_teachers_are_sure_the_student_says_nothing(self, photos: Path, tmp_path: Path) -> None:
+        label.label(photos, tmp_path / "alone", SETTINGS)
+        label.label(photos, tmp_path / "settled", label.Settings(("eye=2", "eye"), jobs=1, students=("eye",)))
+        for name in ("one.png", "two.png"):
+            alone, settled = (grey(tmp_path / out / "masks" / name).astype(int) for out in ("alone", "settled"))
+            assert abs(alone - settled).max() <= 1
+
+    def test_a_picture_is_dropped_if_the_student_sees_others(self, photos: Path, tmp_path: Path) -> None:
+        report = label.label(photos, tmp_path / "out", label.Settings(("eye",), jobs=1, students=("contrary",)))
+        assert report.kept == 0
+        assert report.outcomes["one.png"].dropped == "teachers and student see different people"
+
+    def test_students_and_masks_exclude_each_other(self, photos: Path, tmp_path: Path) -> None:
+        with pytest.raises(OptionError, match="one or the other"):
+            label.label(photos, tmp_path / "out", label.Settings(("eye",), students=("eye",)), masks=photos)
+
+    def test_a_student_of_ones_own_is_an_export(self, photos: Path, tmp_path: Path) -> None:
+        net = Path(str(teachers.__file__)).parents[1] / "models" / "weights" / "fast" / "model.json"
+        (described,) = student.describe([f"custom:{net}"])
+        assert (described["commercial"], len(described["files"])) == (True, 6 // 2)
+        with pytest.raises(OptionError, match=r"custom:EXPORT/model\.json"):
+            student.describe([f"custom:{net.with_suffix('.onnx')}"])
 
     def test_goes_on_where_it_was(self, photos: Path, tmp_path: Path) -> None:
         output = tmp_path / "out"

@@ -51,6 +51,6 @@ def test_a_wrong_recipe_is_told_where(tmp_path: Path, text: str, message: str) -
 def test_an_unknown_recipe_is_answered_with_the_list() -> None:
     with pytest.raises(
         OptionError,
-        match=r"there are base, base-recurrent, .*, research, research-fast, smoke",
+        match=r"there are base, base-recurrent, .*, research, research-fast, smoke, student",
     ):
         read_recipe("none")

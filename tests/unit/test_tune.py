@@ -102,6 +102,24 @@ def test_more_threads_must_be_worth_the_cores(two_ms: float, threads: int) -> No
     assert _tune.choose(racing).threads == threads
 
 
+@pytest.mark.parametrize(("two_ms", "chosen"), [(2.9, "openvino x1"), (2.2, "litert x2")])
+def test_they_must_be_worth_it_whatever_the_engine(two_ms: float, chosen: str) -> None:
+    """A slow engine that gains much from a second thread is no reason to take two cores for the time of one."""
+    times = {("onnxruntime", 1): 5.0, ("openvino", 1): 3.0, ("litert", 1): 5.5, ("litert", 2): two_ms}
+    assert _tune.choose(raced(times)).name == chosen
+
+
+def test_each_doubling_has_to_be_worth_it() -> None:
+    assert _tune.choose(raced({("litert", 1): 4.0, ("litert", 2): 3.5, ("litert", 4): 2.4})).threads == 1
+    assert _tune.choose(raced({("litert", 1): 4.0, ("litert", 2): 3.5, ("litert", 4): 2.2})).threads == 4
+    assert _tune.choose(raced({("litert", 1): 4.0, ("litert", 2): 2.9, ("litert", 4): 2.2})).threads == 2
+
+
+def test_on_two_threads_too_another_engine_must_be_clearly_faster() -> None:
+    times = {("onnxruntime", 1): 3.0, ("openvino", 1): 3.1, ("onnxruntime", 2): 2.02, ("openvino", 2): 2.0}
+    assert _tune.choose(raced(times)).name == "onnxruntime x2"
+
+
 def test_what_is_hardly_faster_does_not_replace_the_usual_engine() -> None:
     assert _tune.choose(raced({("onnxruntime", 1): 3.0, ("litert", 1): 2.9})).engine == "onnxruntime"
 

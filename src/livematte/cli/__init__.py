@@ -6,6 +6,8 @@ options from, or `app`, a typer application with commands of its own (`models pu
 
 from __future__ import annotations
 
+import errno
+import os
 import signal
 import sys
 from collections.abc import Sequence
@@ -24,6 +26,10 @@ SIGNALED = 128
 """Added to a signal's number: the exit code of a job that was stopped (130: Ctrl-C)."""
 
 
+UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EBADF, errno.EIO)
+"""What printing can meet. Files are written by adapters, which say what they were writing."""
+
+
 class Stopped(BaseException):
     """A signal asked the process to end; unwinds every `with`, so that no half file stays."""
 
@@ -35,6 +41,7 @@ class Stopped(BaseException):
 def main() -> NoReturn:
     """Entry point of the `livematte` command."""
     _unwind_on_signals()
+    _open_missing_streams()
     sys.exit(run(sys.argv[1:]))
 
 
@@ -68,6 +75,9 @@ def run(arguments: Sequence[str]) -> int:
     except Exception as exc:
         if debug:
             raise
+        if isinstance(exc, OSError) and exc.filename is None and exc.errno in UNWRITABLE:
+            sys.stdout = None  # or Python would try once more at its end
+            return _fail(f"cannot write to standard output: {exc.strerror}", FAILED)
         if type(exc).__name__ == "NoArgsIsHelpError":
             sys.stderr.write(f"{exc}\n")
             return USAGE
@@ -87,6 +97,24 @@ def _usage(exc: Exception) -> str:
 def _fail(message: str, code: int) -> int:
     sys.stderr.write(f"livematte: error: {' '.join(message.split())}\n")
     return code
+
+
+def _open_missing_streams() -> None:
+    """Put something in the place of standard streams that the caller has closed (`<&-`, `>&-`, `2>&-`).
+
+    Else the first files that are opened take their numbers, and what is meant for the
+    terminal goes into the video. Stdin is empty then, stderr goes nowhere, and stdout cannot
+    be written to, so that a result that nobody gets is no success.
+    """
+    for number, (name, mode, flags) in enumerate(
+        (("stdin", "r", os.O_RDWR), ("stdout", "w", os.O_RDONLY), ("stderr", "w", os.O_RDWR))
+    ):
+        if getattr(sys, name) is None:
+            opened = os.open(os.devnull, flags)
+            if opened != number:
+                os.dup2(opened, number)
+                os.close(opened)
+            setattr(sys, name, os.fdopen(number, mode, encoding="utf-8", closefd=False))
 
 
 def _unwind_on_signals() -> None:

@@ -13,6 +13,7 @@ from typing import Any
 
 import typer
 
+from livematte._address import without_secrets
 from livematte._errors import OptionError
 from livematte._pipeline import MAX_FAILURES, run
 from livematte._session import build_stages
@@ -28,6 +29,9 @@ STDERR = 2
 
 PICTURES = ("image", "folder")
 """Sources whose frames are no film."""
+
+ENDLESS = ("camera", "pipewire", "screen", "stream")
+"""Sources that are for `livematte live`."""
 
 
 Paint = Callable[[Segmenter], Segmenter]
@@ -57,6 +61,7 @@ def process(
     from livematte.sinks import open_sink
     from livematte.sources import open_source, source_name
 
+    check_ends(job.input)
     check_output(job.input, job.output, job.overwrite)
     source = open_source(job.input, **_source_options(job))
     with source:
@@ -105,6 +110,17 @@ def quiet() -> Iterator[None]:
         os.close(nowhere)
 
 
+@contextmanager
+def heard() -> Iterator[None]:
+    """What is written to stderr afterwards is seen, though a load that hangs still keeps it `quiet`."""
+    kept = os.dup(STDERR)
+    try:
+        yield
+    finally:
+        os.dup2(kept, STDERR)
+        os.close(kept)
+
+
 def _source_options(job: Job) -> dict[str, Any]:
     """Options of the input; --format means the output where only that is a pipe."""
     for_output = job.output == PIPE and job.input != PIPE
@@ -123,6 +139,21 @@ def _sink_options(job: Job, alpha_only: bool) -> dict[str, Any]:
     }
 
 
+def check_ends(source: str) -> None:
+    """Refuse an input that goes on until somebody stops it: stopped jobs leave nothing, `live` keeps what it has.
+
+    Raises:
+        OptionError: it is a camera, a screen or a stream.
+    """
+    from livematte.sources import source_name
+
+    if source_name(source)[0] in ENDLESS:
+        raise OptionError(
+            f"{without_secrets(source)} is live and has no end of its own; record it by `livematte live --input "
+            f"{without_secrets(source)} --out FILE`, where q and Ctrl-C end in order, or work on a file"
+        )
+
+
 def check_output(source: str, output: str, overwrite: bool) -> None:
     """Refuse to write over the input, or over what is there, unless that was asked for.
 
@@ -134,7 +165,9 @@ def check_output(source: str, output: str, overwrite: bool) -> None:
     path, source = Path(output.removeprefix("file:")), source.removeprefix("file:")
     if path.exists() and Path(source).exists() and path.samefile(source):
         raise OptionError(f"{output} is the input itself; write to another name")
-    if path.is_dir() and not any(path.iterdir()):
+    if path.is_dir():
+        if any(path.iterdir()):  # -y replaces a file, never a folder
+            raise OptionError(f"{output} is a folder that holds files; name a new or an empty one")
         return
     if path.exists() and not overwrite:
         raise OptionError(f"{output} exists; choose another name, or pass -y to replace it")
@@ -149,8 +182,8 @@ def _report(job: Job, command: str, stats: Stats, engine: str, notes: list[str])
         seconds = (stats.clock() - stats.started_ns) / 1e9
         figures: dict[str, Any] = {
             "command": command,
-            "input": job.input,
-            "output": job.output,
+            "input": without_secrets(job.input),
+            "output": without_secrets(job.output),
             "model": job.model,
             "engine": engine,
             "seconds": round(seconds, 3),
@@ -163,4 +196,4 @@ def _report(job: Job, command: str, stats: Stats, engine: str, notes: list[str])
     for note in notes:
         typer.echo(f"livematte: note: {note}", err=True)
     if sys.stderr.isatty():
-        typer.echo(f"{job.output}: {stats.frames} frames, {stats.fps:.1f} fps", err=True)
+        typer.echo(f"{without_secrets(job.output)}: {stats.frames} frames, {stats.fps:.1f} fps", err=True)

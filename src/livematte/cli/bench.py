@@ -82,8 +82,11 @@ def _compare(
 ) -> None:
     """One table over models."""
     from livematte import _bench_models, _doctor
+    from livematte._errors import OptionError
     from livematte.cli._progress import waiting
 
+    if data is not None and not data.exists():
+        raise OptionError(f"--data: there is no folder {data}")
     here, absent = _bench_models.chosen(names)
     with waiting("measuring") as progress:
         rows = list(
@@ -108,6 +111,8 @@ def _compare(
         "not_here": [spec.name for spec in absent],
     }
     typer.echo(json.dumps(figures, indent=2) if json_ else "\n".join(table(figures)))
+    if rows and all("error" in row for row in rows):
+        raise typer.Exit(1)
 
 
 COLUMNS = (("network_ms", "network ms", 2), ("frame_ms", "720p ms", 2), ("cpu_ms", "CPU ms", 2),

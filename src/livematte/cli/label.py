@@ -26,6 +26,10 @@ def command(
         list[str] | None,
         typer.Option(metavar="NAME[=WEIGHT]", help="A network to ask; may be given again.  [default: four]"),
     ] = None,
+    student: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="A network trained on such labels settles what the teachers doubt."),
+    ] = None,
     weights: Annotated[
         Path | None, typer.Option(metavar="DIR", help="The teachers' files, laid out as in the cache.")
     ] = None,
@@ -46,7 +50,7 @@ def command(
     from livematte.training import label
     from livematte.training.teachers import TEACHERS
 
-    settings = label.Settings(tuple(teacher or TEACHERS), weights, agreement, matting, jobs)
+    settings = label.Settings(tuple(teacher or TEACHERS), weights, agreement, matting, jobs, tuple(student or ()))
     with bar("label") as progress:
         report = label.label(
             images, output, settings, masks=masks, progress=progress, loading=nullcontext if debug else quiet

@@ -16,11 +16,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from livematte._address import without_secrets
 from livematte._clock import Clock, monotonic
 from livematte._errors import OpenError, OptionError
 from livematte._frame import Size
 from livematte._stages import Segmenter, Sink, Source, StreamInfo
-from livematte.cli._job import check_output, quiet
+from livematte.cli._job import check_output, heard, quiet
 from livematte.cli._options import LookOptions, expand
 from livematte.cli.replace import check_match
 
@@ -121,7 +122,7 @@ def command(
     desk = Desk(settings, presets)
     if match:
         check_match(settings.effect or "blur", desk.painter)
-    with ExitStack() as stack:
+    with heard(), ExitStack() as stack:
         live = Live(
             opener,
             sink if control is None else desk.watch(sink),
@@ -151,7 +152,8 @@ def command(
         if status_line:
             stack.callback(status_line.clear)
         live.run()
-    _report(live.status(), live.stats.as_dict(), spec, out, json_, getattr(sink, "notes", []))
+    shown = (without_secrets(spec), without_secrets(out))
+    _report(live.status(), live.stats.as_dict(), *shown, json_, getattr(sink, "notes", []))
 
 
 def settings_of(presets: PresetFile, name: str | None, said: dict[str, Any], look: LookOptions) -> Preset:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from livematte._errors import OptionError
-from livematte.cli._job import PIPE, check_output, quiet
+from livematte.cli._job import PIPE, check_ends, check_output, quiet
 from livematte.cli._options import expand
 from livematte.cli._progress import progress
 
@@ -61,6 +61,7 @@ def command(job: Parts) -> None:
 
     if not 0 <= job.opacity <= 1:
         raise OptionError(f"--opacity must be from 0 to 1, got {job.opacity}")
+    check_ends(job.input)
     check_output(job.input, job.output, job.overwrite)
     with quiet():
         model = _model(job)

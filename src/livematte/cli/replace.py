@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -40,6 +41,7 @@ def effect(background: str, look: dict[str, Any]) -> Any:
         OptionError: it is none of a picture, a video or a colour.
     """
     from livematte import _registry
+    from livematte.effects.color import NAMED
     from livematte.sources import source_name
 
     name = _registry.split(background)[0]
@@ -52,6 +54,8 @@ def effect(background: str, look: dict[str, Any]) -> Any:
             f"--with takes a picture, a video, color:NAME or #rrggbb, got the effect {background!r}; "
             f"use `livematte blur` or `livematte remove` for those"
         )
+    elif background in NAMED and not Path(background).exists():
+        raise OptionError(f"there is no file {background}; for the colour write --with color:{background}")
     else:
         spec = f"{'image' if source_name(background)[0] == 'image' else 'video'}:{background}"
     return _registry.create("effects", spec, **look)

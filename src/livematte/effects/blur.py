@@ -11,6 +11,7 @@ from livematte._frame import Frame, PixelFormat, Size
 from livematte._matte import Matte
 from livematte._stages import State
 from livematte.effects import Look, check_fraction
+from livematte.effects._anyone import anyone
 
 WEAKEST = 0.1
 """Smallest strength: less is no blur but a soft picture of the room."""
@@ -20,7 +21,7 @@ SIGMA_OF_HEIGHT = 0.05
 look at every resolution."""
 
 COVER_STRENGTH = 0.6
-"""Strength where no person was found at all: a picture that is nothing but blur must
+"""Strength where nobody is seen: a picture that is nothing but blur must
 not be read, whatever strength was chosen behind a person."""
 
 
@@ -46,7 +47,7 @@ class Blur(Look):
 
     def plate(self, frame: Frame, matte: Matte, state: State) -> tuple[Frame, State]:
         strength = self.strength
-        if strength < COVER_STRENGTH and not matte.alpha.any():
+        if strength < COVER_STRENGTH and not anyone(matte.alpha):
             strength = COVER_STRENGTH
         planes = kernels.blur_plate(frame.planes, frame.format, matte.alpha, sigma_px(frame.size, strength), self.bokeh)
         format = PixelFormat.RGB if frame.format is PixelFormat.RGB else PixelFormat.I444

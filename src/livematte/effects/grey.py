@@ -13,6 +13,7 @@ from livematte._frame import Frame
 from livematte._matte import Matte
 from livematte._stages import State
 from livematte.effects import Look
+from livematte.effects._anyone import anyone
 from livematte.effects.color import Color
 
 
@@ -21,11 +22,11 @@ class Grey(Look):
     """The room in shades of grey, behind the person in colour.
 
     A grey room can be recognised, which is what was asked for by name: a frame for which there is no matte, or one
-    without the least alpha, gets a plain grey in its place. Of an empty room most networks still find a little.
+    in which nobody is seen (`anyone`), gets a plain grey in its place. In many an empty room networks see somebody.
     """
 
     def plate(self, frame: Frame, matte: Matte, state: State) -> tuple[Frame, State]:
-        if not matte.alpha.any():
+        if not anyone(matte.alpha):
             return Color(rgb="gray").plate(frame, matte, state)
         luma = frame.luma()
         _, neutral = kernels.black(frame.format, frame.range)

@@ -58,21 +58,40 @@ def name_of(facts: dict[str, Any]) -> str | None:
 
 def network_of(facts: dict[str, Any], path: Path, size: Size | None) -> Path:
     """The file that `files` names for this size, or the only network beside `model.json`."""
-    files = facts.get("files")
-    listed = [
-        f
-        for f in (files if isinstance(files, list) else ())
-        if isinstance(f, dict) and Path(str(f.get("path"))).suffix in SUFFIXES
-    ]
+    listed = _listed(facts)
     fitting = [f for f in listed if size is None or (f.get("width"), f.get("height")) == tuple(size)]
     names = [str(f["path"]) for f in fitting or listed] or sorted(
         p.name for p in path.parent.iterdir() if p.suffix in SUFFIXES
     )
     if not names:
         raise WeightsError(f"there is no .onnx or .tflite file beside {path}")
-    if Path(names[0]).name != names[0]:
-        raise OptionError(f"{path}: files must lie beside it, got {names[0]!r}")
-    return path.with_name(names[0])
+    return _beside(path, names[0])
+
+
+def shapes_of(facts: dict[str, Any], path: Path) -> dict[Size, Path]:
+    """The file of every picture size that `files` lists, the first of each size; empty if it lists none."""
+    shapes: dict[Size, Path] = {}
+    for file in _listed(facts):
+        size = size_of(file, path)
+        if size is not None:
+            shapes.setdefault(size, _beside(path, str(file["path"])))
+    return shapes
+
+
+def _listed(facts: dict[str, Any]) -> list[dict[str, Any]]:
+    """The networks among `files`."""
+    files = facts.get("files")
+    return [
+        f
+        for f in (files if isinstance(files, list) else ())
+        if isinstance(f, dict) and Path(str(f.get("path"))).suffix in SUFFIXES
+    ]
+
+
+def _beside(path: Path, name: str) -> Path:
+    if Path(name).name != name:
+        raise OptionError(f"{path}: files must lie beside it, got {name!r}")
+    return path.with_name(name)
 
 
 def picture_of(table: dict[str, Any], path: Path) -> Picture:

@@ -1,6 +1,7 @@
 """custom: any network of one picture, from a file, with a `model.json` that says how it wants its picture.
 
-`custom:PATH` names the .onnx or .tflite file, with `model.json` beside it, or the `model.json` itself.
+`custom:PATH` names the .onnx or .tflite file, with `model.json` beside it, or the `model.json` itself; of a
+`model.json` that lists the network in several sizes each picture goes to the one it is stretched to least.
 Its keys are those that `livematte export` writes; `docs/models.md` lists them. What is left out means
 what it means there: RGB from 0 to 1, stretched, and an alpha as the first output.
 """
@@ -9,9 +10,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from livematte._errors import OptionError
+from livematte._errors import OptionError, WeightsError
 from livematte._frame import Size
+from livematte._stages import Segmenter
 from livematte.models import _facts
+from livematte.models._aspect import AspectSegmenter
 from livematte.models._load import load_engine
 from livematte.models._network import NetworkSegmenter
 from livematte.models._picture import PictureSegmenter
@@ -23,7 +26,7 @@ SPECS: dict[str, ModelSpec] = {}
 
 def create(
     argument: str | None, *, engine: str = "auto", threads: int | None = None, weights: str | Path | None = None
-) -> NetworkSegmenter | PictureSegmenter:
+) -> Segmenter:
     """`custom:PATH`.
 
     Args:
@@ -39,6 +42,8 @@ def create(
     if not argument:
         raise OptionError(f"custom takes a path, as in custom:net.onnx, with {_facts.FACTS} beside the file")
     given = Path(argument)
+    if weights is None and not given.exists():
+        raise WeightsError(f"custom: there is no file {given}")
     path = given if given.suffix == ".json" else given.with_name(_facts.FACTS)
     facts = _facts.read(path)
     picture = _facts.section(facts, "input", path)
@@ -48,10 +53,18 @@ def create(
     else:
         net = _facts.network_of(facts, path, size) if given.suffix == ".json" else given
     name = f"custom:{_facts.name_of(facts) or net.stem}"
-    known = ModelSpec(
-        name, size or Size(1, 1), (), "", None, "", "", open_size=size is not None and net.suffix == ".onnx"
-    )
-    if facts.get("recurrent"):
-        return PictureSegmenter(name, load_engine(known, engine, threads, net), size)
     wants, means = _facts.picture_of(picture, path), _facts.scores_of(_facts.section(facts, "output", path), path)
-    return NetworkSegmenter(name, load_engine(known, engine, threads, net), size, picture=wants, scores=means)
+
+    def load(net: Path, size: Size | None) -> NetworkSegmenter | PictureSegmenter:
+        known = ModelSpec(
+            name, size or Size(1, 1), (), "", None, "", "", open_size=size is not None and net.suffix == ".onnx"
+        )
+        if facts.get("recurrent"):
+            return PictureSegmenter(name, load_engine(known, engine, threads, net), size)
+        return NetworkSegmenter(name, load_engine(known, engine, threads, net), size, picture=wants, scores=means)
+
+    shapes = _facts.shapes_of(facts, path) if given.suffix == ".json" and weights is None else {}
+    if len(shapes) < 2 or size not in shapes:
+        return load(net, size)
+    usual = [size, *(shape for shape in shapes if shape != size)]
+    return AspectSegmenter(usual, lambda shape: load(shapes[shape], shape))

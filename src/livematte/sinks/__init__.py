@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import Any
 
 from livematte import _registry
+from livematte._address import without_secrets
 from livematte._errors import OptionError, SinkError
 from livematte._frame import Frame
 from livematte._stages import Sink, StreamInfo
@@ -26,7 +27,7 @@ ALONE = ("null", "pipewire", "preview", "pyvirtualcam", "v4l2", "virtual")
 STREAMS = ("rtmp", "rtmps", "rtsp", "srt", "tcp", "udp")
 """How the address of a stream begins."""
 
-FOR_SOME = {"audio": ("file",), "format": ("raw",), "reconnect": ("stream",)}
+FOR_SOME = {"audio": ("file",), "format": ("raw",), "reconnect": ("pipewire", "stream", "virtual")}
 """Options that callers may always pass, and the sinks that they mean something to."""
 
 
@@ -41,7 +42,7 @@ def open_sink(
         source_info: of the source: rate, sound, and what must not be overwritten.
         alpha_only: write the alpha of frames as a grey picture, in place of the frames.
         options: of that sink; those that are None count as not given, `audio` is for
-            video files, `format` for raw pipes and `reconnect` for streams alone.
+            video files, `format` for raw pipes and `reconnect` for streams and virtual cameras alone.
 
     Raises:
         OptionError: an option the sink does not have, a bad value, or a spelling
@@ -79,6 +80,9 @@ def sink_name(spec: str, source_info: StreamInfo | None = None) -> tuple[str, st
         return "stream", spec
     if argument is not None and name in _registry.names("sinks") and not Path(spec).exists():
         return sink_name(argument, source_info) if name == "file" and argument else (name, argument)
+    if argument is not None and argument.startswith("//"):
+        streams = ", ".join(f"{scheme}://" for scheme in STREAMS)
+        raise OptionError(f"an output's address begins with {streams}; got {without_secrets(spec)!r}")
     path = Path(spec)
     if spec.endswith(("/", "\\")) or "%" in path.name or path.is_dir():
         return "folder", spec

@@ -16,6 +16,9 @@ from livematte._errors import SourceError
 RECODED = {"webm": ("libopus", "Opus", 48_000), "mp4": ("aac", "AAC", None), "mov": ("aac", "AAC", None)}
 """By muxer, what sound becomes that it cannot hold: encoder, name, sample rate if it must be one."""
 
+UNPLAYED = {("mp4", "vorbis")}
+"""Sound that FFmpeg writes and players do not play: the MP4 registration authority has no Vorbis."""
+
 
 class Audio:
     """All audio streams of a file.
@@ -37,7 +40,10 @@ class Audio:
         self._copies: dict[int, Any] = {}
         taken = []
         for stream in self._input.streams.audio:
+            codec = getattr(stream.codec_context, "name", None)
             try:
+                if (muxer, codec) in UNPLAYED:
+                    raise ValueError(f"{codec} is not for {muxer}")
                 self._copies[stream.index] = output.add_stream_from_template(stream)
             except (ValueError, AttributeError):  # the container has no place for this codec
                 if not self._recode(stream, muxer, notes):

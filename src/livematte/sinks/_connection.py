@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import shutil
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -26,6 +28,9 @@ FFMPEG = ("ffmpeg", "-hide_banner", "-loglevel", "error", "-probesize", "32", "-
 FFMPEG_REPORTS = ("-progress", "pipe:1", "-stats_period", "0.5")
 """Its first report comes when it is connected."""
 
+SECRETS = {"passphrase": "passphrase", "streamid": "srt_streamid"}
+"""What is secret in an SRT address, and FFmpeg's option for it."""
+
 
 class Broken(Exception):
     """The connection cannot be used; the message says why, on one line."""
@@ -41,6 +46,7 @@ class Push:
 
     Args:
         url: with all its secrets.
+        address: the same without them.
         format: FFmpeg's muxer.
         options: of the muxer.
         fps: for the encoder's rate control.
@@ -49,6 +55,7 @@ class Push:
     """
 
     url: str
+    address: str
     format: str
     options: dict[str, str]
     fps: Fraction
@@ -72,7 +79,7 @@ class Connection:
         self._container: Any = None
         self._stream: Any = None
         try:
-            self._child = Child(_command(push, by_ffmpeg), feed=True, answers=True)
+            self._child = _program(push, by_ffmpeg)
         except OSError as exc:
             raise Broken(f"no process can be started for it: {reason(exc)}") from exc
 
@@ -146,18 +153,51 @@ class Connection:
         code = self._child.code()
         if code == _push.NO_PROTOCOL:
             return NoProtocol("PyAV's FFmpeg does not know this protocol; install ffmpeg")
-        if code is None and exc is not None:
-            return Broken(reason(exc))
-        return Broken(self._child.last_words().removeprefix("[Errno 5] "))
+        words = reason(exc) if code is None and exc is not None else self._child.last_words()
+        for url in (self._push.url, _apart(self._push.url)[0]):
+            words = words.replace(url, self._push.address)
+        return Broken(words.removeprefix("[Errno 5] "))
 
 
-def _command(push: Push, by_ffmpeg: bool) -> list[str]:
+def _program(push: Push, by_ffmpeg: bool) -> Child:
+    """The program that sends."""
     if not by_ffmpeg:
-        return [sys.executable, "-m", _push.__name__]
+        return Child([sys.executable, "-m", _push.__name__], feed=True, answers=True)
     options = [word for key, value in push.options.items() for word in (f"-{key}", value)]
-    program = shutil.which("ffmpeg") or "ffmpeg"
-    arguments = [*FFMPEG[1:], *FFMPEG_REPORTS, "-f", "nut", "-i", "pipe:0", "-c", "copy", "-f", push.format, *options]
-    return [program, *arguments, push.url]
+    url, secrets = _apart(push.url)
+    with _readable(secrets) as files:
+        # options of the protocol from a file, as FFmpeg's presets of encoders are: arguments are for all to see
+        preset = [word for file in files for word in ("-fpre", f"/dev/fd/{file}")]
+        arguments = [*FFMPEG[1:], *FFMPEG_REPORTS, "-f", "nut", "-i", "pipe:0", "-c", "copy", "-f", push.format]
+        command = [shutil.which("ffmpeg") or "ffmpeg", *arguments, *options, *preset, url]
+        return Child(command, feed=True, answers=True, files=files)
+
+
+def _apart(url: str) -> tuple[str, str]:
+    """An SRT address without its secrets, and these as FFmpeg's options, a line each."""
+    where, _, query = url.partition("?")  # all the rest, for FFmpeg knows no fragment: stream names begin with #
+    if not where.lower().startswith("srt://") or os.name != "posix":
+        return url, ""
+    fields = [field.partition("=") for field in query.split("&")]
+    # a plus is a space in FFmpeg's query; nothing else is decoded there
+    secrets = [(SECRETS[name], value.replace("+", " ")) for name, _, value in fields if name in SECRETS and value]
+    rest = "&".join(name + equals + value for name, equals, value in fields if name not in SECRETS)
+    return where + (rest and f"?{rest}"), "".join(f"{option}={value}\n" for option, value in secrets)
+
+
+@contextlib.contextmanager
+def _readable(text: str) -> Iterator[tuple[int, ...]]:
+    """A descriptor that gives this text, as long as no other process has it; none for no text."""
+    if not text:
+        yield ()
+        return
+    file, feed = os.pipe()
+    try:
+        with os.fdopen(feed, "wb") as pipe:
+            pipe.write(text.encode())  # a pipe takes 64 KiB at once, and an option has 512 bytes at most
+        yield (file,)
+    finally:
+        os.close(file)
 
 
 def _stream(container: Any, push: Push, frame: Frame) -> Any:

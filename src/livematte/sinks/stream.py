@@ -8,10 +8,12 @@ from fractions import Fraction
 from types import TracebackType
 from urllib.parse import urlsplit
 
+from livematte._address import without_secrets
 from livematte._clock import Clock, monotonic
 from livematte._errors import OptionError, SinkError
 from livematte._frame import Frame, Size
 from livematte._stages import StreamInfo
+from livematte.sinks._backoff import CONNECTING, OPEN, RECONNECTING, BackOff
 from livematte.sinks._camera import Steady
 from livematte.sinks._codecs import CODECS, check_encoder
 from livematte.sinks._connection import TIME_BASE, Broken, Connection, NoProtocol, Push
@@ -46,12 +48,7 @@ WAIT_S = 0.05
 STALL_S = 10.0
 """After so long without progress the connection counts as broken; as long may connecting take."""
 
-FIRST_RETRY_S, LAST_RETRY_S = 0.25, 5.0
-"""Wait before a broken connection is tried again, doubled each time; anew after one that held for the longer time."""
-
 SILENT = f"there was no answer for {STALL_S:g} s"
-
-CONNECTING, OPEN, RECONNECTING = "connecting", "open", "reconnecting"
 
 
 class Stream:
@@ -92,7 +89,9 @@ class Stream:
     ) -> None:
         self._scheme = urlsplit(url).scheme.lower()
         if self._scheme not in MUXERS or not urlsplit(url).netloc:
-            raise OptionError(f"a stream's address begins with {', '.join(f'{s}://' for s in MUXERS)}; got {url!r}")
+            raise OptionError(
+                f"a stream's address begins with {', '.join(f'{s}://' for s in MUXERS)}; got {without_secrets(url)!r}"
+            )
         codec = CODECS["h264"]
         check_encoder("h264", codec)
         if preset is not None and codec.preset is not None and preset not in codec.preset[2]:
@@ -102,7 +101,7 @@ class Stream:
         self._bitrate = None if bitrate is None else parse_bitrate(bitrate)
         self._fps = (source_info.fps if source_info else None) or DEFAULT_FPS
         self._reconnect = reconnect
-        self.address = shown(url)
+        self.address = without_secrets(url)
         self.notes: list[str] = []
         self.state, self.reconnections = CONNECTING, 0
         self.trouble: str | None = None
@@ -111,8 +110,8 @@ class Stream:
         self._worker: Worker | None = None
         self._connection: Connection | None = None
         self._by_ffmpeg = False
-        self._start_ns = self._since_ns = self._again_ns = 0
-        self._retry_s = FIRST_RETRY_S
+        self._start_ns = self._since_ns = 0
+        self._wait = BackOff(clock)
         self._last_pts = -1
 
     @property
@@ -164,7 +163,7 @@ class Stream:
         frame, pts = item
         try:
             if self._connection is None:
-                if self._clock() < self._again_ns:
+                if not self._wait.over():
                     self._lost += 1
                 else:
                     self._connect(frame, pts)
@@ -180,7 +179,7 @@ class Stream:
             self._take(item)
         except Broken as exc:
             self._lost += 1
-            self._broke(str(exc).replace(self._url, self.address), exc)
+            self._broke(str(exc), exc)
 
     def _connect(self, frame: Frame, pts: int) -> None:
         self._since_ns = self._clock()
@@ -194,7 +193,8 @@ class Stream:
             return True
         if connection.established(timeout_s):
             self.reconnections += self.state == RECONNECTING
-            self.state, self.trouble, self._since_ns = OPEN, None, self._clock()
+            self.state, self.trouble = OPEN, None
+            self._wait.held()
             return True
         if self._clock() - self._since_ns > STALL_S * 1e9:
             raise Broken(SILENT)
@@ -202,15 +202,11 @@ class Stream:
 
     def _broke(self, why: str, exc: Broken) -> None:
         """Wait for the next try, or give up."""
-        now_ns = self._clock()
         if not self._reconnect or self.state == CONNECTING:
             raise SinkError(f"cannot push to {self.address}: {why}") from exc
-        if self.state == OPEN and now_ns - self._since_ns >= LAST_RETRY_S * 1e9:
-            self._retry_s = FIRST_RETRY_S
         self.state, self.trouble = RECONNECTING, f"output: reconnecting to {self.address}: {why}"
         self._disconnect()
-        self._again_ns = now_ns + int(self._retry_s * 1e9)
-        self._retry_s = min(2 * self._retry_s, LAST_RETRY_S)
+        self._wait.again()
 
     def _disconnect(self) -> None:
         connection, self._connection = self._connection, None
@@ -229,6 +225,7 @@ class Stream:
         muxer = MUXERS[self._scheme]
         return Push(
             url=self._url,
+            address=self.address,
             format=muxer,
             options={"flush_packets": "1", **MUXER_OPTIONS.get(muxer, {})},
             fps=self._fps,
@@ -255,16 +252,6 @@ def parse_bitrate(value: int | str) -> int:
     if not 10_000 <= bits <= 1_000_000_000:
         raise OptionError(f"bitrate is from 10k to 1000M bits a second, as in 2500k; got {value!r}")
     return bits
-
-
-def shown(url: str) -> str:
-    """An address without what is secret in it: user, password, query, and the key that RTMP has for a last name."""
-    parts = urlsplit(url)
-    host = parts.netloc.rpartition("@")[2]
-    path = parts.path
-    if parts.scheme.startswith("rtmp") and path.count("/") > 1:
-        path = path.rpartition("/")[0] + "/..."
-    return f"{parts.scheme}://{host}{path}"
 
 
 def create(

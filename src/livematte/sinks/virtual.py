@@ -14,8 +14,13 @@ from livematte._errors import LivematteError, OptionError, SinkError
 from livematte._stages import Sink, StreamInfo
 
 
-def create(argument: str | None, *, source_info: StreamInfo | None = None) -> Sink:
+def create(argument: str | None, *, source_info: StreamInfo | None = None, reconnect: bool = False) -> Sink:
     """`virtual`, as a sink of the first way that works.
+
+    Args:
+        argument: none.
+        source_info: of the source.
+        reconnect: of PipeWire's camera; the others have nothing that could go and come back.
 
     Raises:
         SinkError: no way works; names each, why, and what to do.
@@ -26,7 +31,7 @@ def create(argument: str | None, *, source_info: StreamInfo | None = None) -> Si
     refused = []
     for name, choose in _ways():
         try:
-            return choose(source_info)
+            return choose(source_info, reconnect)
         except LivematteError as exc:
             refused.append(f"{name}: {exc}")
     raise SinkError(
@@ -35,30 +40,30 @@ def create(argument: str | None, *, source_info: StreamInfo | None = None) -> Si
     )
 
 
-def _ways() -> list[tuple[str, Callable[[StreamInfo | None], Sink]]]:
+def _ways() -> list[tuple[str, Callable[[StreamInfo | None, bool], Sink]]]:
     system: str = sys.platform
     if system == "linux":
         return [("v4l2loopback", _v4l2), ("PipeWire", _pipewire_camera)]  # pyvirtualcam has v4l2loopback alone
     return [("pyvirtualcam", _pyvirtualcam)]
 
 
-def _v4l2(source_info: StreamInfo | None) -> Sink:
+def _v4l2(source_info: StreamInfo | None, reconnect: bool) -> Sink:
     from livematte.sinks.v4l2 import V4L2
 
     return V4L2(source_info=source_info)
 
 
-def _pipewire_camera(source_info: StreamInfo | None) -> Sink:
+def _pipewire_camera(source_info: StreamInfo | None, reconnect: bool) -> Sink:
     from livematte.sinks.pipewire import PipeWire
 
     try:
         _pipewire.check()
     except _pipewire.NoPipeWire as exc:
         raise SinkError(str(exc)) from exc
-    return PipeWire(source_info=source_info)
+    return PipeWire(source_info=source_info, reconnect=reconnect)
 
 
-def _pyvirtualcam(source_info: StreamInfo | None) -> Sink:
+def _pyvirtualcam(source_info: StreamInfo | None, reconnect: bool) -> Sink:
     from livematte.sinks.pyvirtualcam import PyVirtualCam
 
     return PyVirtualCam(source_info=source_info)

@@ -70,6 +70,8 @@ class Device:
                 self._container.close()
             raise OpenError(f"{exc}{hint and '; ' + hint}") from exc
         except (FFmpegError, OSError, ValueError) as exc:
+            if url in exc.args:  # with its password and keys, which a traceback would show
+                exc.args = tuple(what if word == url else word for word in exc.args)
             raise OpenError(f"cannot open {what}: {reason(exc)}{hint and '; ' + hint}") from exc
         try:
             video = self._container.streams.video

@@ -23,19 +23,21 @@ class Folder:
     Args:
         path: the folder.
         fps: frames a second of the video they make.
+        keep_broken: take what damaged files still show.
 
     Raises:
         OpenError: no such folder, or no image in it.
         OptionError: fps is no positive number.
     """
 
-    def __init__(self, path: str | Path, *, fps: Fraction | float | str = 25) -> None:
+    def __init__(self, path: str | Path, *, fps: Fraction | float | str = 25, keep_broken: bool = False) -> None:
         self._fps = parse_fps(fps)
+        self._keep_broken = keep_broken
         self._files = images(Path(path))
         if not self._files:
             raise OpenError(f"there is no image in {path}; known are {', '.join(IMAGE_SUFFIXES)}")
         self.info = FileInfo(
-            size=read_image(self._files[0]).size,
+            size=read_image(self._files[0], keep_broken=keep_broken).size,
             fps=self._fps,
             frames=len(self._files),
             time_base=1 / self._fps,
@@ -53,7 +55,8 @@ class Folder:
     def __iter__(self) -> Iterator[Frame]:
         for index, path in enumerate(self._files):
             try:
-                yield replace(read_image(path), pts=index, time_base=1 / self._fps)
+                frame = read_image(path, keep_broken=self._keep_broken)
+                yield replace(frame, pts=index, time_base=1 / self._fps)
             except OpenError as exc:
                 raise SourceError(f"after {index} images of {len(self._files)}: {exc}") from exc
 
@@ -77,8 +80,8 @@ def natural_key(path: Path) -> tuple[list[tuple[int, int, str]], str]:
     return [(0, int(digits), "") if digits else (1, 0, rest.lower()) for digits, rest in parts], path.name
 
 
-def create(argument: str | None, *, fps: Fraction | float | str = 25) -> Folder:
+def create(argument: str | None, *, fps: Fraction | float | str = 25, keep_broken: bool = False) -> Folder:
     """`folder:PATH`, or just the PATH of a folder."""
     if not argument:
         raise OptionError("folder needs a path, as in folder:frames")
-    return Folder(argument, fps=fps)
+    return Folder(argument, fps=fps, keep_broken=keep_broken)

@@ -15,12 +15,16 @@ from livematte.sources._still import read_image
 class Image:
     """A still in any format FFmpeg reads, as one RGB frame at time 0.
 
+    Args:
+        path: of the file.
+        keep_broken: take what a damaged file still shows.
+
     Raises:
-        OpenError: missing or not an image.
+        OpenError: missing, damaged, or not an image.
     """
 
-    def __init__(self, path: str | Path) -> None:
-        self._frame = read_image(path)
+    def __init__(self, path: str | Path, *, keep_broken: bool = False) -> None:
+        self._frame = read_image(path, keep_broken=keep_broken)
         self.info = FileInfo(size=self._frame.size, frames=1, time_base=self._frame.time_base, path=str(path))
 
     def __enter__(self) -> Image:
@@ -35,8 +39,8 @@ class Image:
         yield self._frame
 
 
-def create(argument: str | None) -> Image:
+def create(argument: str | None, *, keep_broken: bool = False) -> Image:
     """`image:PATH`, or just a PATH with an image's suffix."""
     if not argument:
         raise OptionError("image needs a path, as in image:portrait.jpg")
-    return Image(argument)
+    return Image(argument, keep_broken=keep_broken)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
+from livematte._address import without_secrets
 from livematte._errors import OptionError
 from livematte.sources._device import Device
 
@@ -32,16 +33,10 @@ def create(argument: str | None, *, timeout_s: float = TIMEOUT_S) -> Device:
         OptionError: not an address of a stream.
     """
     scheme = urlsplit(argument or "").scheme.lower()
+    given = without_secrets(argument or "")
     if argument is None or scheme not in SCHEMES:
-        raise OptionError(f"a stream's address begins with {', '.join(s + '://' for s in SCHEMES)}; got {argument!r}")
+        raise OptionError(f"a stream's address begins with {', '.join(s + '://' for s in SCHEMES)}; got {given!r}")
     options = {"protocol_whitelist": ALLOWED, **PROBE}
     if scheme.startswith("rtsp"):
         options["rtsp_transport"] = "tcp"  # every packet, in order; UDP loses some and waits for others
-    return Device(_without_secrets(argument), argument, None, options, timeout_s=timeout_s, hint="is it on the air?")
-
-
-def _without_secrets(address: str) -> str:
-    """The address for messages: neither password nor query, which often is a key."""
-    parts = urlsplit(address)
-    host = parts.netloc.rpartition("@")[2]
-    return f"{parts.scheme}://{host}{parts.path}"
+    return Device(given, argument, None, options, timeout_s=timeout_s, hint="is it on the air?")

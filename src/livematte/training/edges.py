@@ -38,7 +38,7 @@ def refine_mask(frame: Frame, mask: F32, estimate: Estimate) -> tuple[U8, U8]:
     Pixels that the ensemble calls person and the mask does not, or the other way round, over
     more than an edge's width, are in doubt.
     """
-    probability = _resized(estimate.probability, frame.size)
+    probability = resized(estimate.probability, frame.size)
     confidence = ensemble.confident(np.abs(probability - mask), MASK_LOW, MASK_HIGH)
     return _guided(frame, mask), to_bytes(confidence)
 
@@ -47,18 +47,19 @@ def _guided(frame: Frame, alpha: F32) -> U8:
     """Half the size of what the teachers saw is what the guided filter of the product gets."""
     height, width = alpha.shape
     small = Size(max(1, (width + 1) // 2), max(1, (height + 1) // 2))
-    return guided.follow(frame, _resized(alpha, small), SOFTNESS)
+    return guided.follow(frame, resized(alpha, small), SOFTNESS)
 
 
 def _full(values: F32, size: Size) -> U8:
-    return to_bytes(_resized(values, size))
+    return to_bytes(resized(values, size))
 
 
-def _resized(values: F32, size: Size) -> F32:
+def resized(values: F32, size: tuple[int, int]) -> F32:
+    """A plane (h, w) at another size (width, height), smoothly."""
     height, width = values.shape
     if (width, height) == size:
         return values
-    resized: F32 = views.resampling(height, size.height) @ values @ views.resampling(width, size.width).T
+    resized: F32 = views.resampling(height, size[1]) @ values @ views.resampling(width, size[0]).T
     return np.ascontiguousarray(resized)
 
 

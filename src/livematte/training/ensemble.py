@@ -193,9 +193,9 @@ def iou(a: npt.NDArray[np.bool_], b: npt.NDArray[np.bool_]) -> float:
     return int((a & b).sum()) / either if either else 1.0
 
 
-def logit(probability: F32) -> F32:
-    """Log odds, of probabilities kept off 0 and 1."""
-    kept = np.clip(probability, np.float32(LEAST), np.float32(1 - LEAST))
+def logit(probability: F32, least: float = LEAST) -> F32:
+    """Log odds, of probabilities kept off 0 and 1 by `least`."""
+    kept = np.clip(probability, np.float32(least), np.float32(1 - least))
     result: F32 = np.log(kept / (np.float32(1) - kept))
     return result
 

@@ -3,7 +3,8 @@
 The output is a data folder: `images/` (hard links, or copies), `masks/` (8-bit alpha PNG),
 `weights/` (8-bit confidence PNG, 255 = sure), and `labels.json` with where they come from:
 teachers, checksums, settings, versions, and for each picture what was found or why it was
-dropped. A picture is dropped if nobody is found in it or the teachers see different people.
+dropped. A picture is dropped if nobody is found in it or the teachers see different people; where a
+student is asked as well, if it sees others than they do.
 
 Work that stopped goes on where it was: what `labels.json` lists, under the same settings,
 is not done again. Files appear under their names only when they are complete.
@@ -27,10 +28,11 @@ import numpy as np
 import livematte
 from livematte._errors import InferenceError, OpenError, OptionError, SinkError, SourceError
 from livematte._frame import F32, U8, Frame, PixelFormat, Size
+from livematte._stages import Segmenter
 from livematte.sinks._partial import PartialFile, write_whole
 from livematte.sinks._still import encode_image
 from livematte.sources._still import read_image
-from livematte.training import edges, ensemble, matting, record, teachers, views
+from livematte.training import edges, ensemble, matting, record, student, teachers, views
 from livematte.training.ensemble import Teacher
 from livematte.training.folder import mask_of, picture_files
 from livematte.training.record import Outcome, Report
@@ -72,6 +74,7 @@ class Settings:
         agreement: least agreement of the teachers, 0-1.
         matting: solve the edge by closed-form matting.
         jobs: processes.
+        students: networks trained on such labels, which settle what the teachers doubt.
 
     Raises:
         OptionError: out of range.
@@ -82,6 +85,7 @@ class Settings:
     agreement: float = AGREEMENT
     matting: bool = False
     jobs: int = 2
+    students: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.teachers:
@@ -126,7 +130,8 @@ def label(
         loading: around the loading of the teachers, in each process: a function of a module.
 
     Raises:
-        OptionError: no such folder, or `output` holds labels made by other settings.
+        OptionError: no such folder, `output` holds labels made by other settings, or students
+            beside masks, which are right already.
         SourceError: no pictures, two with one stem, a mask is missing, or none can be read.
         UnknownName, MissingExtra, WeightsError, LoadError: a teacher cannot be loaded.
         SinkError: `output` cannot be written.
@@ -134,6 +139,8 @@ def label(
     settings = settings or Settings()
     if settings.matting:
         matting.require_pymatting()
+    if settings.students and masks is not None:
+        raise OptionError("a student settles what teachers doubt: masks are kept as they are, so pass one or the other")
     found = pictures(images)
     paired = [(path, None if masks is None else mask_of(path, masks)) for path in found]
     origin = origin_of(settings, masks is not None)
@@ -185,11 +192,13 @@ def origin_of(settings: Settings, masks: bool) -> dict[str, Any]:
         UnknownName, WeightsError, OptionError: see `teachers.describe`.
     """
     asked = teachers.describe(settings.teachers, settings.weights)
+    students = student.describe(settings.students) or None
     return {
         "method": VERSION,
         "livematte": livematte.__version__,
         "teachers": asked,
-        "teachers_commercial": all(teacher["commercial"] for teacher in asked),
+        "teachers_commercial": all(teacher["commercial"] for teacher in [*asked, *(students or ())]),
+        "students": students,
         "masks": masks,
         "agreement": settings.agreement,
         "matting": settings.matting,
@@ -212,7 +221,7 @@ def origin_of(settings: Settings, masks: bool) -> dict[str, Any]:
 # one picture
 
 
-def one(task: _Task, asked: Sequence[Teacher]) -> Outcome:
+def one(task: _Task, asked: Sequence[Teacher], students: Sequence[Segmenter] = ()) -> Outcome:
     """Label one picture and write its files.
 
     Raises:
@@ -223,15 +232,21 @@ def one(task: _Task, asked: Sequence[Teacher]) -> Outcome:
         frame = read_image(task.image)
         mask = None if task.mask is None else _read_mask(task.mask, frame.size)
         estimate = ensemble.estimate(edges.reduced(frame), asked)
+        said = student.ask(frame, students) if students else None
     except (OpenError, SourceError, InferenceError) as exc:
         return Outcome(name, f"{record.UNREADABLE}: {' '.join(str(exc).split())}")
     agreement, area = round(estimate.agreement, 4), round(estimate.area, 4)
     if mask is None:
         if estimate.area < LEAST_AREA:
             return Outcome(name, "nobody was found", agreement, area)
-        if estimate.agreement < task.settings.agreement:
+        if said is None and estimate.agreement < task.settings.agreement:
             return Outcome(name, f"the teachers disagree: {estimate.agreement:.3f}", agreement, area)
         alpha, confidence = edges.refine(frame, estimate)
+        if said is not None:
+            settled = student.settle(alpha, confidence, said)
+            if settled is None:
+                return Outcome(name, "teachers and student see different people", agreement, area)
+            alpha, confidence = settled
     else:
         alpha, confidence = edges.refine_mask(frame, mask, estimate)
         area = round(float((mask > 0.5).mean()), 4)
@@ -276,6 +291,7 @@ def _link(source: Path, target: Path) -> None:
 
 
 _teachers: list[Teacher] = []
+_students: list[Segmenter] = []
 """Of a working process, loaded once by `_start`; empty in the process that asks."""
 
 
@@ -283,10 +299,11 @@ def _start(settings: Settings, loading: Loading) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group: the parent ends its processes
     with loading():
         _teachers[:] = teachers.load_teachers(settings.teachers, settings.weights)
+        _students[:] = student.load(settings.students)
 
 
 def _work(task: _Task) -> Outcome:
-    return one(task, _teachers)
+    return one(task, _teachers, _students)
 
 
 def _run(tasks: Sequence[_Task], settings: Settings, loading: Loading) -> Iterator[Outcome]:
@@ -295,13 +312,14 @@ def _run(tasks: Sequence[_Task], settings: Settings, loading: Loading) -> Iterat
         return
     with loading():  # with several processes too: an error here is clearer than one from a pool
         asked = teachers.load_teachers(settings.teachers, settings.weights)
+        students = student.load(settings.students)
     try:
         if settings.jobs == 1:
-            yield from (one(task, asked) for task in tasks)
+            yield from (one(task, asked, students) for task in tasks)
             return
     finally:
-        for teacher in asked:
-            teacher.segmenter.close()
+        for segmenter in (*(teacher.segmenter for teacher in asked), *students):
+            segmenter.close()
     with _one_thread_each():
         yield from _in_processes(tasks, settings, loading)
 

@@ -1,10 +1,11 @@
 /** Draws frames with the C kernels in WebAssembly: YUV planes from the camera to the output. */
 
-import { COVER_STRENGTH, type Crop, type Gains, GUIDED_EPSILON, guidedCells, type Matte, type Painting, type Quality, type Renderer, RIM_OF_HEIGHT, SIGMA_OF_HEIGHT, type Size, STEEPEST_GAIN, WHOLE } from "./renderer.js";
+import { COVER_STRENGTH, type Crop, type Gains, GUIDED_EPSILON, guidedCells, type Matte, type Painting, type Picture, type Quality, type Renderer, RIM_OF_HEIGHT, SIGMA_OF_HEIGHT, type Size, STEEPEST_GAIN, WHOLE } from "./renderer.js";
+import { anyone } from "./anyone.js";
 import { composite, fits } from "./composite.js";
 import { type Desk, layDesk } from "./desk.js";
 import { Backdrop } from "./backdrop.js";
-import { back, copyIn, exchangesSides, frameOf, shapeOf, type Shape, turn, type Turn } from "./frames.js";
+import { back, copyIn, exchangesSides, frameOf, pictureOf, shapeOf, type Shape, stagingBytes, turn, type Turn } from "./frames.js";
 import { cellGrid, discGrid, I420, LM_PLANE_BYTES, type Kernels, type Planes, ROUGH_CELLS, SMOOTH_CELLS } from "./kernels.js";
 
 export class CpuRenderer implements Renderer {
@@ -44,7 +45,7 @@ export class CpuRenderer implements Renderer {
     return turn(luma, network, 1, shape, this.uprightLuma);
   }
 
-  async paint(matte: Matte | null, painting: Painting, quality: Quality, crop: Crop | null = null): Promise<VideoFrame> {
+  async paint(matte: Matte | null, painting: Painting, quality: Quality, crop: Crop | null = null, strips = false): Promise<Picture> {
     const { desk, shape } = this;
     if (!desk || !shape) throw new TypeError("paint() comes after read()");
     this.shape = null; // one picture a frame
@@ -53,7 +54,7 @@ export class CpuRenderer implements Renderer {
     const refined = performance.now();
     const own = painting.despill && !covered ? this.foreground(desk) : desk.frame;
     const foreground = painting.gain && !covered ? this.relight(desk, shape, own, painting.gain) : own;
-    const plate = this.plate(desk, shape, painting, covered);
+    const plate = this.plate(desk, shape, painting, covered ? null : matte);
     const painted = performance.now();
     const transparent = painting.type === "transparent";
     if (transparent) this.show(desk);
@@ -62,7 +63,7 @@ export class CpuRenderer implements Renderer {
     if (transparent) this.kernels.bytes(desk.out.at[3] as number, area).set(this.kernels.bytes(desk.alpha, area));
     const shown = crop ? this.crop(desk, stored(crop, shape), transparent ? 4 : 3) : desk.out;
     const pixels = this.kernels.bytes(shown.data, transparent ? shown.bytes : shown.bytes - area);
-    const out = frameOf(pixels, desk.size, shape, transparent);
+    const out: Picture = strips ? pictureOf(pixels, desk.size, shape, transparent, this.kernels.bytes(desk.staging, stagingBytes(desk.full))) : [frameOf(pixels, desk.size, shape, transparent)];
     this.spent.refine = refined - started;
     this.spent.effect = painted - refined;
     this.spent.composite = performance.now() - painted;
@@ -128,12 +129,11 @@ export class CpuRenderer implements Renderer {
     return desk.relit;
   }
 
-  private plate(desk: Desk, shape: Shape, painting: Painting, covered: boolean): Planes {
+  private plate(desk: Desk, shape: Shape, painting: Painting, matte: Matte | null): Planes {
     switch (painting.type) {
       case "blur": {
         // a picture that is nothing but blur must not be read, whatever strength was chosen behind a person
-        const weak = painting.strength < COVER_STRENGTH && !this.anyone(desk);
-        const strength = weak ? COVER_STRENGTH : painting.strength;
+        const strength = anyone(matte) ? painting.strength : Math.max(painting.strength, COVER_STRENGTH);
         const sigma_px = strength * SIGMA_OF_HEIGHT * shorter(desk.size);
         const { reduce, sigma } = painting.bokeh ? discGrid(sigma_px, shorter(desk.size)) : cellGrid(sigma_px, SMOOTH_CELLS);
         const cells = desk.cells(reduce);
@@ -151,7 +151,7 @@ export class CpuRenderer implements Renderer {
         return this.plain(desk, shape, [0, 0, 0]);
       case "off":
         // asked for by name; a frame that must be covered is black even then
-        return covered ? this.plain(desk, shape, [0, 0, 0]) : desk.frame;
+        return matte ? desk.frame : this.plain(desk, shape, [0, 0, 0]);
     }
   }
 
@@ -161,10 +161,6 @@ export class CpuRenderer implements Renderer {
     const [y, u, v] = desk.plain.at as [number, number, number];
     this.kernels.lm.lm_rgba_to_planes(desk.staging, 4, 1, 1, 0, 1, shape.colour, y, u, v);
     return desk.plain;
-  }
-
-  private anyone(desk: Desk): boolean {
-    return this.kernels.bytes(desk.alpha, desk.size.width * desk.size.height).some((alpha) => alpha > 0);
   }
 
   /** 255 wherever alpha is above 0: what is shown under a straight alpha. */

@@ -1,6 +1,7 @@
 /** Draws frames with WebGL2: the same mathematics as the kernels (docs/spec), in RGB as browsers hand frames to the graphics card. */
 
 import { LivematteError } from "../errors.js";
+import { anyone } from "./anyone.js";
 import { fits } from "./composite.js";
 import { exchangesSides, shapeOf, type Shape } from "./frames.js";
 import { Backplate } from "./gl/backplate.js";
@@ -18,7 +19,7 @@ import matteShader from "./gl/matte.frag";
 import { chords, Stage, taps, type Target, type Uniform } from "./gl/stage.js";
 import { cellGrid, discGrid, I444, type Kernels, ROUGH_CELLS, SMOOTH_CELLS } from "./kernels.js";
 import { rasteriserOf } from "./rasteriser.js";
-import { COVER_STRENGTH, type Crop, GUIDED_EPSILON, guidedCells, type Matte, type Painting, type Quality, type Renderer, RIM_OF_HEIGHT, SIGMA_OF_HEIGHT, type Size, STEEPEST_GAIN, WHOLE, WRAP_OF_HEIGHT } from "./renderer.js";
+import { COVER_STRENGTH, type Crop, GUIDED_EPSILON, guidedCells, type Matte, type Painting, type Picture, type Quality, type Renderer, RIM_OF_HEIGHT, SIGMA_OF_HEIGHT, type Size, STEEPEST_GAIN, WHOLE, WRAP_OF_HEIGHT } from "./renderer.js";
 
 const UNCUT = [1, 1, 0, 0] as const;
 /** Chroma of what has no colour. */
@@ -81,7 +82,7 @@ export class WebglRenderer implements Renderer {
     return this.guide.subarray(0, this.guide.length / 3);
   }
 
-  async paint(matte: Matte | null, painting: Painting, quality: Quality, crop: Crop | null = null): Promise<VideoFrame> {
+  async paint(matte: Matte | null, painting: Painting, quality: Quality, crop: Crop | null = null): Promise<Picture> {
     const { frame, shape, stage } = this;
     if (!frame || !shape) throw new TypeError("paint() comes after read()");
     this.shape = null; // one picture a frame
@@ -106,7 +107,7 @@ export class WebglRenderer implements Renderer {
       stage.draw(cropShader, null, frame, { whole: whole.texture, window: [side, side, left, below] });
     } else stage.draw(composite, null, frame, inputs);
     this.alive();
-    const out = this.output(shape, transparent);
+    const out: Picture = [this.output(shape, transparent)];
     this.spent.refine = refined - started;
     this.spent.effect = painted - refined;
     this.spent.composite = performance.now() - painted;
@@ -168,8 +169,7 @@ export class WebglRenderer implements Renderer {
     switch (painting.type) {
       case "blur": {
         // a picture that is nothing but blur must not be read, whatever strength was chosen behind a person
-        const anyone = matte?.alpha.some((value) => value > 0.01) ?? false;
-        const strength = anyone ? painting.strength : Math.max(painting.strength, COVER_STRENGTH);
+        const strength = anyone(matte) ? painting.strength : Math.max(painting.strength, COVER_STRENGTH);
         const sigma_px = strength * SIGMA_OF_HEIGHT * shorter(frame);
         const grid = painting.bokeh ? discGrid(sigma_px, shorter(frame)) : cellGrid(sigma_px, SMOOTH_CELLS);
         if (painting.bokeh) return { texture: this.bokeh(frame, alpha, grid, lumaWeights(shape)).texture, cut: UNCUT };
