@@ -95,7 +95,7 @@ class EmptyRoom:
             camera: what it tells of its own frames.
         """
         self.error = None
-        if self._picture is None or (camera is None and not shape.settled):  # the first frame decides
+        if self._picture is None or camera is None:  # the first frame will tell
             return None
         try:
             check_shape(self._picture, shape, camera)

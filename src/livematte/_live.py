@@ -83,8 +83,7 @@ class Live:
         load: makes a segmenter from its name, in place of the registry.
 
     Raises:
-        OptionError, UnknownName: an effect that cannot be.
-        OpenError, FrameError: a room that is no picture.
+        OptionError, UnknownName, OpenError, FrameError: an effect or a picture of the room that cannot be.
     """
 
     def __init__(

@@ -118,12 +118,12 @@ def room(
     client = _client(name)
     if drop:
         return _done(client.room("DELETE"), json_, "the room is forgotten")
-    found, told = client.room("POST"), 0
+    found, told = client.room("POST"), -1
     end = time.monotonic() + PATIENCE_S
     while (left := _room(found).get("taking")) is not None and time.monotonic() < end:
         if math.ceil(left) != told:
             told = math.ceil(left)
-            typer.echo(f"{told}: step out of the picture" if told else "taking", err=True)
+            typer.echo(f"{told}: {'step out of the picture' if told else 'taking the room'}", err=True)
         time.sleep(LOOK_S)
         found = client.status()
     if (why := _room(found).get("refused")) or _room(found).get("source") != "taken":

@@ -136,7 +136,7 @@ class Desk:
         with self._lock:
             if self._live is not None:
                 self._live.set_room(None)
-            self.settings = replace(self.settings, room="")
+            self.settings = replace(self.settings, room=None)
             self._preset = None
 
     # what it looks like
