@@ -1,12 +1,15 @@
 """The empty room of a live stream: its picture, and how one is taken while the stream runs.
 
-A picture that is taken is the mean of frames in which the network itself sees nobody. It goes to
-the refiner `room` and nowhere else: no output ever shows it.
+A picture that is taken is the mean of frames in which nobody is. Networks take furniture for people now
+and then, and such a room must not be refused for it; but people move, if only to breathe. So somebody is
+there if the network's own matte shows somebody and part of that moves. The picture goes to the refiner
+`room` and nowhere else: no output ever shows it.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -14,22 +17,40 @@ import numpy as np
 
 from livematte._clock import Clock
 from livematte._errors import OptionError
-from livematte._frame import U8, Frame
+from livematte._frame import F32, U8, Frame
 from livematte._matte import Matte
 from livematte._pipeline import Stages
 from livematte._shape import Scaler, Shape
 from livematte._stages import Segmenter, State, StreamInfo
-from livematte.effects._anyone import anyone
+from livematte.effects._anyone import PERSON, anyone
 from livematte.refine.room import Room, same_shape
 
 COUNTDOWN_NS = 3_000_000_000
 """Time to step out of the picture."""
 
+WATCH_NS = 2_000_000_000
+"""So long it is looked at: nobody holds head and shoulders still for it."""
+
 FRAMES = 15
-"""Whose mean is the picture: a quarter of one frame's noise, in half a second at 30 frames a second."""
+"""Fewest whose mean is the picture: a quarter of one frame's noise."""
+
+MOST_FRAMES = 250
+"""Of that mean: uint16 holds 257."""
 
 PATIENCE_NS = 10_000_000_000
 """Time for those frames after the countdown: the slowest rung at 5 frames a second takes 9 s."""
+
+THIRDS = 3
+"""Of that time; their means are compared, in which a camera's noise is gone."""
+
+MOVES = 0.02
+"""Difference of two such means, 0-1, that noise does not make: 5 code values."""
+
+MOVING_PARTS = 2000
+"""Somebody is there if what moves of them is one of so many parts of the picture, or more: the outline of a head."""
+
+BESIDE_PX = 2
+"""Around the matte, at the network's size: what moves of a person is their outline."""
 
 TAKEN = "taken"
 """Source of a picture that was taken here."""
@@ -47,13 +68,50 @@ class _Take:
 
     Args:
         begun_ns: when it was asked for.
-        sums: of the frames so far, for each plane; uint16 holds 257 of them.
+        sums: of the frames so far, for each plane.
         frames: how many.
+        first_ns: when the first of them was there.
+        thirds: of `WATCH_NS`: sum of the pictures at the network's size, (h, w), and how many.
+        seen: most that the network saw of anybody, (h, w) uint8.
     """
 
     begun_ns: int
     sums: list[Any] = field(default_factory=list)
     frames: int = 0
+    first_ns: int = 0
+    thirds: list[tuple[Any, int]] = field(default_factory=list)
+    seen: Any = None
+
+    def add(self, frame: Frame, matte: Matte, now_ns: int) -> None:
+        """Take a frame in, with the network's matte of it."""
+        alpha = np.rint(matte.alpha * 255).astype(np.uint8)
+        small = frame.rgb(matte.size).mean(axis=2)
+        if self.seen is None or self.seen.shape != alpha.shape:  # another rung has a network of another size
+            self.sums = [np.zeros(plane.shape, np.uint16) for plane in frame.planes]
+            self.frames, self.first_ns, self.seen = 0, now_ns, alpha
+            self.thirds = [(np.zeros_like(small), 0)] * THIRDS
+        self.seen = np.maximum(self.seen, alpha)
+        third = min(THIRDS * (now_ns - self.first_ns) // WATCH_NS, THIRDS - 1)
+        total, count = self.thirds[third]
+        self.thirds[third] = (total + small, count + 1)
+        if self.frames < MOST_FRAMES:
+            for plane_sum, plane in zip(self.sums, frame.planes, strict=True):
+                np.add(plane_sum, plane, out=plane_sum)
+            self.frames += 1
+
+    def is_whole(self, now_ns: int) -> bool:
+        """Whether it was looked at for long enough."""
+        return self.frames >= FRAMES and now_ns - self.first_ns >= WATCH_NS
+
+    def shows_somebody(self) -> bool:
+        """Whether anybody is in it: seen by the network, and moving."""
+        return anyone(self.seen) and moving(self.seen, [total / count for total, count in self.thirds if count])
+
+    def mean(self, frame: Frame) -> Frame:
+        """The picture, as a frame like the last one."""
+        half = self.frames // 2  # rounds to nearest
+        y, u, v = (((total + half) // self.frames).astype(np.uint8) for total in self.sums)
+        return frame.with_planes((y, u, v))
 
 
 class EmptyRoom:
@@ -118,7 +176,7 @@ class EmptyRoom:
     def start_over(self) -> None:
         """The camera was opened again: frames of two openings are of two places, perhaps."""
         if (take := self._take) is not None:
-            take.sums, take.frames = [], 0
+            self._take = _Take(take.begun_ns)
 
     def witnessed(self, stages: Stages) -> Stages:
         """The stages, with the network's own matte to be seen if it is needed: zones and the like hide people."""
@@ -141,17 +199,14 @@ class EmptyRoom:
         self._witness = None
         if take is None or matte is None or matte.pts != frame.pts:  # no matte of its own: nobody has looked at it
             return False
-        if anyone(np.rint(matte.alpha * 255).astype(np.uint8)):
+        now_ns = self._clock()
+        take.add(frame, matte, now_ns)
+        if not take.is_whole(now_ns):
+            return False
+        if take.shows_somebody():
             self._refuse("somebody is in the picture: step out of it, and take it again")
             return False
-        take.sums = take.sums or [np.zeros(plane.shape, np.uint16) for plane in frame.planes]
-        for total, plane in zip(take.sums, frame.planes, strict=True):
-            np.add(total, plane, out=total)
-        take.frames += 1
-        if take.frames < FRAMES:
-            return False
-        y, u, v = (((total + FRAMES // 2) // FRAMES).astype(np.uint8) for total in take.sums)
-        self.put(frame.with_planes((y, u, v)), TAKEN)
+        self.put(take.mean(frame), TAKEN)
         return True
 
     def tick(self, paused: bool) -> None:
@@ -213,6 +268,34 @@ def check_shape(picture: Frame, shape: Shape, camera: StreamInfo | None) -> None
             f"the picture of the room is {picture.size}, the camera's are {own or shape.size}: take it with the same "
             f"camera, so that width to height is the same"
         )
+
+
+def moving(seen: U8, pictures: list[F32]) -> bool:
+    """Whether something moves where the network saw somebody.
+
+    Args:
+        seen: uint8 (h, w), 255 = person.
+        pictures: float32 (h, w) each, 0-1: means over times that follow one another. Light that changed as a
+            whole is allowed for.
+    """
+    near = seen >= PERSON
+    for axis in (0, 1):
+        grown = [np.roll(near, shift, axis) for shift in range(-BESIDE_PX, BESIDE_PX + 1)]
+        near = np.logical_or.reduce(grown)  # what wraps round the border only makes this stricter
+    changed = np.zeros(seen.shape, np.bool_)
+    for one, other in combinations(pictures, 2):
+        difference = one - other
+        changed |= np.abs(_around(difference - np.median(difference))) > MOVES
+    return bool(np.count_nonzero(changed & near) * MOVING_PARTS >= seen.size)
+
+
+def _around(values: F32) -> F32:
+    """Means of 3x3, in which noise is a third; the border repeats itself."""
+    wide = np.pad(values, 1, mode="edge")
+    height, width = values.shape
+    nine = [wide[y : y + height, x : x + width] for y in range(3) for x in range(3)]
+    mean: F32 = np.mean(nine, axis=0, dtype=np.float32)
+    return mean
 
 
 class _Witness:
