@@ -52,9 +52,9 @@ def build_stages(
 
 
 def build_refiners(
-    effect: Effect, *, temporal: bool, refine: bool, room: str | Path | U8 | None = None
+    effect: Effect, *, temporal: bool, refine: bool, room: str | Path | U8 | Refiner | None = None
 ) -> tuple[Refiner, ...]:
-    """The refiners that an effect's switches ask for, in order."""
+    """The refiners that an effect's switches ask for, in order; `room` is a picture, or made of one already."""
     from livematte.refine.foreground import Foreground
     from livematte.refine.guided import Guided, Upsample
     from livematte.refine.nearest import Nearest
@@ -62,7 +62,9 @@ def build_refiners(
     from livematte.refine.temporal import Temporal
     from livematte.refine.zones import Inside
 
-    chain: list[Refiner] = [] if room is None else [Room(room)]
+    chain: list[Refiner] = []
+    if room is not None:
+        chain.append(Room(room) if isinstance(room, (str, Path, np.ndarray)) else room)
     if zones := getattr(effect, "zones", ()):
         chain.append(Inside(zones))
     if getattr(effect, "who", "everyone") == "nearest":

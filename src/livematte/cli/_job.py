@@ -19,7 +19,7 @@ from livematte._pipeline import MAX_FAILURES, run
 from livematte._session import build_stages
 from livematte._stages import Effect, Segmenter
 from livematte._stats import Stats
-from livematte.cli._options import Job, network
+from livematte.cli._options import Job, with_classes
 from livematte.cli._progress import progress
 
 PIPE = "-"
@@ -70,7 +70,7 @@ def process(
         film = source_name(job.input)[0] not in PICTURES
         with nullcontext() if job.debug else quiet():
             stages = build_stages(
-                job.model if paint else network(job),
+                job.model if paint else with_classes(job.model, job.classes),
                 effect,
                 engine=job.engine,
                 threads=job.threads,

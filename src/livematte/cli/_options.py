@@ -58,22 +58,23 @@ class Job:
     debug: Annotated[bool, typer.Option("--debug", help="Show a traceback if something fails.")] = False
 
 
-def network(job: Job) -> str:
+def with_classes(model: str, classes: str | None) -> str:
     """The model with the classes that stay, as the registry spells it.
 
     Raises:
-        OptionError: a model that tells no classes apart.
+        OptionError: a model that tells no classes apart, or that names others already.
     """
-    if job.classes is None:
-        return job.model
+    if classes is None:
+        return model
     from livematte import _registry
 
-    name, argument = _registry.split(job.model)
+    name, argument = _registry.split(model)
     if not any(spec.classes for spec in getattr(_registry.load("models", name), "SPECS", {}).values()):
-        raise OptionError(
-            f"{job.model} tells no classes apart: --classes is for --model deeplabv3 or mediapipe:multiclass"
-        )
-    return f"{name}:{argument or ''}:{job.classes}"
+        raise OptionError(f"{model} tells no classes apart: --classes is for --model deeplabv3 or mediapipe:multiclass")
+    tag, colon, named = (argument or "").partition(":")
+    if colon and named != classes:
+        raise OptionError(f"--model {model} and --classes {classes} name two lists of classes: give one of them")
+    return f"{name}:{tag}:{classes}"
 
 
 Zones = Annotated[
