@@ -135,6 +135,7 @@ def _sink_options(job: Job, alpha_only: bool) -> dict[str, Any]:
         "preset": job.preset,
         "format": job.format if job.output == PIPE else None,
         "audio": None if job.audio else False,
+        "overwrite": job.overwrite,
         "alpha_only": alpha_only or None,
     }
 

@@ -115,7 +115,7 @@ def command(
     spec = input_ or spec_of(camera)
     opener, info = source_of(spec, wanted, fps, pixels, wait)
     stream = StreamInfo(wanted or info.size, info.fps, None, Fraction(1, 1_000_000))
-    sink = sink_of(out, stream)
+    sink = sink_of(out, stream, overwrite)
     status_line = StatusLine() if sys.stderr.isatty() else None
     presets = PresetFile()
     settings = settings_of(presets, preset, {"effect": effect, "model": model, "match": match}, look)
@@ -191,7 +191,7 @@ def parse_size(text: str | None) -> Size | None:
     return Size(int(width), int(height))
 
 
-def sink_of(out: str, info: StreamInfo) -> Sink:
+def sink_of(out: str, info: StreamInfo, overwrite: bool = True) -> Sink:
     """The output, as a live stream needs it: pushes connect again, and what is played back later has a constant rate.
 
     Raises:
@@ -201,7 +201,7 @@ def sink_of(out: str, info: StreamInfo) -> Sink:
     from livematte.sinks import open_sink, sink_name
     from livematte.sinks._constant import ConstantRate
 
-    sink = open_sink(out, source_info=info, reconnect=True)
+    sink = open_sink(out, source_info=info, reconnect=True, overwrite=overwrite)
     if sink_name(out, info)[0] not in RECORDED:
         return sink
     return ConstantRate(sink, info.fps or Fraction(DEFAULT_FPS).limit_denominator(1001))
