@@ -218,7 +218,7 @@ def test_a_folder_with_files_is_never_replaced_nor_said_to_be(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["blur"], "missing argument 'INPUT'"),
+        (["blur"], "missing argument 'INPUT...'"),
         (["blur", CLIP], "missing option '--output'"),
         (["blur", CLIP, "-o", "x.mp4", "--sharpen"], "no such option: --sharpen"),
         (["blur", CLIP, "-o", "x.mp4", "--threads", "many"], "invalid value for '--threads'"),

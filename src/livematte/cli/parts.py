@@ -68,7 +68,11 @@ def command(job: Parts) -> None:
     source = open_source(job.input)
     try:
         with source:
-            options = {"codec": job.codec, "audio": None if job.audio else False, "overwrite": job.overwrite}
+            options: dict[str, Any] = {
+                "codec": job.codec,
+                "audio": None if job.audio else False,
+                "overwrite": job.overwrite,
+            }
             sink = open_sink(job.output, source_info=source.info, **options)
             stats = Stats()
             with sink, progress("parts", source.info.frames) as shown:
