@@ -178,3 +178,54 @@ def test_ctrl_c_keeps_what_is_finished(files: Path, livematte: Callable, monkeyp
     assert err == "livematte: error: stopped by SIGINT; 1 of 3 are done, of b.MOV nothing was written\n"
     assert names("out") == ["a.mp4"]
     assert labels == ["blur 1 of 3, a.mp4", "blur 2 of 3, b.MOV"]
+
+
+class TestBatch:
+    def test_a_tree_of_folders(self, files: Path, livematte: Callable) -> None:
+        Path("all/deep/er").mkdir(parents=True)
+        for name, place in (("a.mp4", "all"), ("b.MOV", "all/deep"), ("c.jpg", "all/deep/er"), ("d.bmp", "all")):
+            Path(name).rename(Path(place, name))
+        Path("all/notes.txt").touch()
+        Path("all/.hidden.jpg").touch()
+        command = ["batch", "all", "-o", "all/out", "--effect", "color:blue"]
+        assert livematte(*command) == (0, "", "")
+        made = {path: path.stat().st_mtime_ns for path in Path("all/out").rglob("*") if path.is_file()}
+        assert sorted(map(str, made)) == [
+            "all/out/a.mp4", "all/out/d.png", "all/out/deep/b.MOV", "all/out/deep/er/c.jpg"
+        ]  # fmt: skip
+
+        Path("all/out/a.mp4").unlink()
+        assert livematte(*command) == (0, "", "livematte: note: 3 of 4 are there already\n")
+        assert Path("all/out/a.mp4").exists()
+        assert all(path.stat().st_mtime_ns == at for path, at in made.items() if path.name != "a.mp4")
+        assert livematte(*command)[2] == "livematte: note: 4 of 4 are there already\n"
+        assert livematte(*command, "-y") == (0, "", "")
+        assert Path("all/out/d.png").stat().st_mtime_ns > made[Path("all/out/d.png")]
+
+    def test_alpha_has_a_suffix_that_holds_it(self, files: Path, livematte: Callable) -> None:
+        assert livematte("batch", "a.mp4", "c.jpg", "-o", "out", "--effect", "transparent") == (0, "", "")
+        assert names("out") == ["a.mov", "c.png"]
+
+    def test_one_that_fails(self, files: Path, livematte: Callable) -> None:
+        Path("b.MOV").write_bytes(b"no video")
+        code, _, err = livematte("batch", ".", "-o", "out")
+        assert code == cli.FAILED
+        assert err.splitlines()[-1] == "livematte: error: 1 of 4 inputs failed: b.MOV"
+        assert names("out") == ["a.mp4", "c.jpg", "d.png"]
+
+    @pytest.mark.parametrize(
+        ("words", "message"),
+        [
+            (["none", "-o", "out"], "there is no none; a batch takes files and folders"),
+            (["empty", "-o", "out"], "there is no video or picture in empty"),
+            (["a.mp4", "-o", "c.jpg"], "c.jpg is a file; the output of a batch is a folder"),
+            (["a.mp4", ".", "-o", "out"], "would both become out/a.mp4"),
+            (["a.mp4", "-o", "out", "--effect", "smear"], "smear"),
+        ],
+    )
+    def test_what_cannot_be(self, words: list[str], message: str, files: Path, livematte: Callable) -> None:
+        Path("empty").mkdir()
+        code, _, err = livematte("batch", *words)
+        assert (code, err.count("\n")) == (cli.FAILED, 1)
+        assert message in err
+        assert not Path("out").exists()

@@ -46,6 +46,7 @@ def process(
     alpha_only: bool = False,
     framing: bool = False,
     paint: Paint | None = None,
+    plan: tuple[list[Item], Path] | None = None,
 ) -> None:
     """Run the job and report on it.
 
@@ -55,6 +56,7 @@ def process(
         framing: follow the people with a window over the output.
         alpha_only: write the matte in place of the picture.
         paint: puts another segmenter around the network, whose mattes are whole already.
+        plan: what becomes of what, and the folder of it all; by default what `pair` says.
 
     Raises:
         LivematteError: the job failed; nothing stays under the output's name. Of several inputs
@@ -65,7 +67,9 @@ def process(
     for source in job.inputs:
         check_ends(source)
     transparent = isinstance(effect, Transparent) and not alpha_only
-    items, root = pair(job.inputs, job.output, alpha=transparent, grey=alpha_only)
+    items, root = plan or pair(job.inputs, job.output, alpha=transparent, grey=alpha_only)
+    if not items:
+        return
     with ExitStack() as stack:
         stack.enter_context(folders_of(items, root))
         loaded = Loaded(job, paint)
@@ -75,7 +79,7 @@ def process(
             shown = f"{command} {label}".strip()
             _one(job, item, shown, effect, loaded, command, alpha_only=alpha_only, framing=framing)
 
-        if len(items) == 1:
+        if len(items) == 1 and plan is None:
             return work(items[0], "")
         loaded.network()  # if it cannot be had, one line says so, not one for each input
         each(items, work, lambda item, why: _report_failure(job, command, item, why), debug=job.debug)
@@ -220,7 +224,7 @@ def check_output(source: str, output: str, overwrite: bool) -> None:
 
 def _report(job: Job, command: str, item: Item, stats: Stats, engine: str, notes: list[str]) -> None:
     """Figures as JSON if asked for; else a line for a person who watches, and what they should know."""
-    notes = list(notes)
+    notes, many = list(notes), len(job.inputs) > 1 or command == "batch"
     if stats.covered:
         notes.append(f"{stats.covered} of {stats.frames} frames had no matte and show the background alone")
     if job.json:
@@ -239,7 +243,7 @@ def _report(job: Job, command: str, item: Item, stats: Stats, engine: str, notes
         typer.echo(json.dumps(figures), err=item.output == PIPE)
         return
     for note in notes:
-        which = f"{item.input}: " if len(job.inputs) > 1 else ""
+        which = f"{item.input}: " if many else ""
         typer.echo(f"livematte: note: {which}{note}", err=True)
     if sys.stderr.isatty():
         typer.echo(f"{without_secrets(item.output)}: {stats.frames} frames, {stats.fps:.1f} fps", err=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import sys
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -50,7 +49,7 @@ def pair(inputs: Sequence[str], output: str, *, alpha: bool, grey: bool) -> tupl
     if not into:
         raise OptionError(f"{len(inputs)} inputs want a folder as their output, as in -o out/; got {output}")
     folder = Path(output)
-    items = [Item(source, os.path.join(folder, output_name(source, alpha=alpha, grey=grey))) for source in inputs]
+    items = [Item(source, f"{folder}/{output_name(source, alpha=alpha, grey=grey)}") for source in inputs]
     check_apart(items)
     return items, folder
 
