@@ -18,7 +18,7 @@ class Job:
     """Inputs, each of which becomes an output."""
 
     inputs: Annotated[
-        list[str], typer.Argument(metavar="INPUT...", help="Videos, pictures, a folder of pictures, or - for stdin.")
+        list[str], typer.Argument(metavar="INPUT", help="Videos, pictures, a folder of pictures, or - for stdin.")
     ]
     output: Annotated[
         str,
