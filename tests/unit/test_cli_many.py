@@ -122,6 +122,7 @@ def test_photos_of_a_folder_keep_their_names(files: Path, livematte: Callable) -
         (["a.mp4", "a.mp4", "-o", "out/"], "a.mp4 and a.mp4 would both become"),
         (["a.mp4", "-", "-o", "out/"], "- has no name for its output to take"),
         (["a.mp4", "camera:0", "-o", "out/"], "camera:0 is live"),
+        (["a.mp4", "-o", "out.mp4", "--format", "rgb24:64x48@25"], "--format says what a pipe carries, and neither"),
         (["a.mp4", "c.jpg", "-o", "no/out/"], "no does not exist; make it first"),
         (["a.mp4", "c.jpg", "-o", "out/", "--model", "nobody"], "no model is called 'nobody'"),
     ],

@@ -66,6 +66,7 @@ def process(
 
     for source in job.inputs:
         check_ends(source)
+    check_format(job)
     transparent = isinstance(effect, Transparent) and not alpha_only
     items, root = plan or pair(job.inputs, job.output, alpha=transparent, grey=alpha_only)
     if not items:
@@ -200,6 +201,19 @@ def check_ends(source: str) -> None:
         raise OptionError(
             f"{without_secrets(source)} is live and has no end of its own; record it by `livematte live --input "
             f"{without_secrets(source)} --out FILE`, where q and Ctrl-C end in order, or work on a file"
+        )
+
+
+def check_format(job: Job) -> None:
+    """Refuse --format where neither side is a pipe: it would mean nothing.
+
+    Raises:
+        OptionError: it would.
+    """
+    if job.format is not None and PIPE not in (*job.inputs, job.output):
+        raise OptionError(
+            f"--format says what a pipe carries, and neither side is {PIPE}, which stands for one; leave it out, or "
+            f"choose what a file is by its suffix and --codec"
         )
 
 
