@@ -56,10 +56,10 @@ def run(arguments: Sequence[str]) -> int:
         The exit code: 0 done, 1 failed, 2 not understood, 128 + n stopped by signal n.
         Failures print one line on stderr, and raise instead if `--debug` is given.
     """
-    from livematte.cli import _app
-
     debug = "--debug" in arguments
     try:
+        from livematte.cli import _app
+
         code = _app.build()(list(arguments), prog_name="livematte", standalone_mode=False)
         sys.stdout.flush()
         return code if isinstance(code, int) else 0
