@@ -1,35 +1,30 @@
 """Ways from the network's alpha to the user's that were compared, beside what is built in.
 
-    python bench/refinement.py --people people-dev --rooms rooms --clip sign-again.mkv --limit 6
+    python bench/refinement.py --people people-dev --rooms rooms --limit 6
 
-prints two tables for docs/evaluate.md. Edges: one frame alone, the network's alpha as it is, stretched to 1280x720 in
-other ways. Time: rules for the network's alpha over time, the edges always as built in. Ways that lost live here only,
-in NumPy and OpenCV, written for being read.
+prints a table for docs/evaluate.md: one frame alone, the network's alpha as it is, stretched to 1280x720 in other ways.
+Ways that lost live here only, in NumPy and OpenCV, written for being read. `steadying.py` does the same over time.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
 from livematte import Frame, Size, kernels
-from livematte._pipeline import vote
-from livematte.evaluation import metrics, motion
+from livematte._stages import Segmenter
+from livematte.evaluation import datasets, metrics, motion, score
 from livematte.models import livematte
 from livematte.refine.guided import EPSILON, RADIUS, REDUCE, follow
-from livematte.sources import open_source
 
 F32 = npt.NDArray[np.float32]
 Edge = Callable[[F32, Frame], F32]
 """From alpha at the network's size to alpha at the frame's."""
-Seen = tuple[F32, F32]
-"""Alpha and luma of a frame, at the network's size."""
-Rule = Callable[[list[Seen]], Iterator[F32]]
+
 
 SOFTNESS = 0.3
 SHARP = 1 + (kernels.STEEPEST_GAIN - 1) * (1 - SOFTNESS)
@@ -143,6 +138,28 @@ def joint_bilateral(alpha: F32, frame: Frame, sigma: float = 0.06) -> F32:
     return crisp(total / weights, GAIN)
 
 
+def cleaned(islands: float = 0.0, holes: float = 0.0) -> Edge:
+    """As built in, without parts (alpha over 0.1) and holes (under 0.5) below so much of the picture.
+
+    The largest part stays.
+    """
+
+    def refine(alpha: F32, frame: Frame) -> F32:
+        _, parts = cv2.connectedComponents((alpha > 0.1).astype(np.uint8), connectivity=4)
+        sizes = np.bincount(parts.ravel(), alpha.ravel() * (parts.ravel() > 0))
+        small = sizes < islands * alpha.size
+        small[[0, np.argmax(sizes)]] = False
+        alpha = np.where(small[parts], 0, alpha)
+        _, parts, found, _ = cv2.connectedComponentsWithStats((alpha < 0.5).astype(np.uint8), connectivity=4)
+        left, top, right, bottom = found[:, 0], found[:, 1], found[:, 0] + found[:, 2], found[:, 1] + found[:, 3]
+        inside = (left > 0) & (top > 0) & (right < alpha.shape[1]) & (bottom < alpha.shape[0])
+        closed = inside & (found[:, cv2.CC_STAT_AREA] < holes * alpha.size)
+        closed[0] = False
+        return built_in(np.where(closed[parts], 1, alpha).astype(np.float32), frame)
+
+    return refine
+
+
 EDGES: dict[str, Edge] = {
     "bilinear": bilinear,
     "joint bilateral": joint_bilateral,
@@ -162,154 +179,65 @@ EDGES: dict[str, Edge] = {
     "... slopes averaged over radius 1": of_colour(RADIUS, REDUCE, 6.0, again=1),
     "... and alpha sharpened before": of_colour(RADIUS, REDUCE, 6.0, sharp=SHARP, again=1),
     "the same, built in": built_in,
+    "... parts below 0.2 % of the picture dropped": cleaned(islands=0.002),
+    "... parts below 0.5 % dropped": cleaned(islands=0.005),
+    "... holes below 0.1 % closed": cleaned(holes=0.001),
+    "... holes below 0.5 % closed": cleaned(holes=0.005),
 }
 
 
-# --- time ------------------------------------------------------------------------------------------
+Seen = Iterator[tuple[Frame, F32, F32]]
+"""A frame, the network's alpha, and the truth at the frame's size."""
 
 
-def as_it_is(seen: list[Seen]) -> Iterator[F32]:
-    yield from (alpha for alpha, _ in seen)
-
-
-def by_alpha(still: float, per_change: float) -> Rule:
-    """A moving average, whose part of the new alpha grows with its change."""
-
-    def rule(seen: list[Seen]) -> Iterator[F32]:
-        out = seen[0][0]
-        for alpha, _ in seen:
-            way = alpha - out
-            out = out + way * np.minimum(still + per_change * np.abs(way), 1)
-            yield out
-
-    return rule
-
-
-def by_luma(seen: list[Seen]) -> Iterator[F32]:
-    """What is built in: `Temporal`."""
-    out, before = seen[0]
-    moved = np.ones_like(out)
-    for alpha, luma in seen:
-        out, moved = kernels.temporal(alpha, luma, out, before, moved)
-        before = luma
-        yield out
-
-
-def warped(seen: list[Seen]) -> Iterator[F32]:
-    """The alpha before, moved along with the optical flow (DIS, Kroeger et al. 2016), averaged where that fits."""
-    flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
-    out, before = seen[0]
-    rows, columns = np.mgrid[: out.shape[0], : out.shape[1]].astype(np.float32)
-    for alpha, luma in seen:
-        way = flow.calc(luma.astype(np.uint8), before.astype(np.uint8), None)  # type: ignore[call-overload]
-        maps = columns + way[..., 0], rows + way[..., 1]
-        out, fitted = (cv2.remap(v, *maps, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE) for v in (out, before))
-        wrong = cv2.dilate(np.abs(fitted - luma), np.ones((3, 3))) / 12
-        out = out + (alpha - out) * np.minimum(0.3 + wrong + np.abs(alpha - out) ** 2, 1).astype(np.float32)
-        before = luma
-        yield out
-
-
-def looking_ahead(seen: list[Seen]) -> Iterator[F32]:
-    """The vote of the alphas before, now and after, then `Temporal`."""
-    alphas = [alpha for alpha, _ in seen]
-    triples = zip([alphas[0], *alphas], alphas, [*alphas[1:], alphas[-1]], strict=False)
-    return by_luma([(vote(*three), luma) for three, (_, luma) in zip(triples, seen, strict=True)])
-
-
-RULES: dict[str, Rule] = {
-    "not steadied": as_it_is,
-    "by the change of alpha (as before)": by_alpha(0.4, 2.0),
-    "a moving average of 0.4": by_alpha(0.4, 0.0),
-    "the alpha before, warped": warped,
-    "by the change of the small picture: built in": by_luma,
-    "... with a look ahead": looking_ahead,
-}
-
-
-def score_edges(clips: list[Any], network: Any) -> list[str]:
-    scores: dict[str, list[tuple[float, ...]]] = {name: [] for name in EDGES}
+def moving(clips: Sequence[motion.MotionClip], network: Segmenter) -> Seen:
     for clip in clips:
         state = None
         for index, (frame, truth) in enumerate(clip.read(10**6)):
             matte, state = network.segment(frame, state)
-            if index % STEP != 3:
-                continue
-            near = NEAR_PX / float(np.hypot(*truth.shape))
-            for name, edge in EDGES.items():
-                alpha = edge(matte.alpha, frame)
-                found = metrics.boundary_f(alpha, truth), metrics.boundary_f(alpha, truth, near)
-                scores[name].append((*found, 1e3 * metrics.mad(alpha, truth), 1e-3 * metrics.grad(alpha, truth)))
+            if index % STEP == 3:
+                yield frame, matte.alpha, truth
+
+
+def still(folder: str, network: Segmenter) -> Seen:
+    for picture in datasets.find(folder):
+        if isinstance(picture, datasets.Picture):
+            rgb, truth = picture.read(score.SIDE_PX)
+            frame = Frame.from_rgb(rgb)
+            yield frame, network.segment(frame, None)[0].alpha, truth
+
+
+def score_edges(seen: Seen) -> list[str]:
+    scores: dict[str, list[tuple[float, ...]]] = {name: [] for name in EDGES}
+    for frame, small, truth in seen:
+        near = NEAR_PX / float(np.hypot(*truth.shape))
+        for name, edge in EDGES.items():
+            alpha = edge(small, frame)
+            found = metrics.boundary_f(alpha, truth), metrics.boundary_f(alpha, truth, near)
+            scores[name].append((*found, 1e3 * metrics.mad(alpha, truth), 1e-3 * metrics.grad(alpha, truth)))
     means = {name: np.mean(values, axis=0) for name, values in scores.items()}
     return [f"| {name} | {m[0]:.3f} | {m[1]:.3f} | {m[2]:.1f} | {m[3]:.1f} |" for name, m in means.items()]
-
-
-def score_rules(clips: list[Any], films: list[str], network: Any) -> list[str]:
-    scores: dict[str, list[tuple[float, ...]]] = {name: [] for name in RULES}
-    real: dict[str, list[float]] = {name: [] for name in RULES}
-    for source in [*clips, *films]:
-        frames = list(_frames(source))
-        seen, state = [], None
-        for frame, _ in frames:
-            matte, state = network.segment(frame, state)
-            seen.append((matte.alpha.copy(), frame.small_luma(matte.size)))
-        for name, rule in RULES.items():
-            alphas = (
-                built_in(np.ascontiguousarray(a, np.float32), f) for a, (f, _) in zip(rule(seen), frames, strict=True)
-            )
-            flickers, others = _over_time(frames, alphas)
-            real[name].append(flickers) if isinstance(source, str) else scores[name].append((flickers, *others))
-    rows = []
-    for name, values in scores.items():
-        m, film = np.mean(values, axis=0), float(np.mean(real[name])) if films else float("nan")
-        rows.append(f"| {name} | {m[1]:.2f} | {m[0]:.2f} | {film:.2f} | {m[2]:.2f} | {m[3]:.1f} |")
-    return rows
-
-
-def _frames(source: Any) -> Iterator[tuple[Frame, F32 | None]]:
-    if isinstance(source, str):
-        with open_source(source) as film:
-            yield from ((frame, None) for frame in film)
-    else:
-        yield from source.read(10**6)
-
-
-def _over_time(frames: list[tuple[Frame, F32 | None]], alphas: Iterator[F32]) -> tuple[float, tuple[float, ...]]:
-    """Flicker, and with a truth dtSSD, trailing and MAD, as they are shown."""
-    changes, still, left, edge, before, seen = 0.0, 0, 0.0, 0, None, None
-    dtssd, mad = [], []
-    for (frame, truth), alpha in zip(frames, alphas, strict=True):
-        if truth is not None:
-            seen = metrics.uncovered(truth, seen)
-            excess, length = metrics.trailing(alpha, truth, seen)
-            left, edge = left + excess, edge + length
-            mad.append(1e3 * metrics.mad(alpha, truth))
-        if before is not None:
-            change, count = metrics.flicker(alpha, before[1], metrics.still(frame.luma(), before[0].luma()))
-            changes, still = changes + change, still + count
-            if truth is not None:
-                dtssd.append(1e2 * metrics.dtssd(alpha, before[1], truth, before[2]))
-        before = frame, alpha, truth
-    flicker = 1e3 * changes / max(still, 1)
-    return flicker, (float(np.mean(dtssd)), left / max(edge, 1), float(np.mean(mad))) if mad else ()
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Compare ways of refining a matte.")
     parser.add_argument("--people", required=True, help="folder with images/ and masks/")
-    parser.add_argument("--rooms", required=True, help="folder of backgrounds")
-    parser.add_argument(
-        "--clip", action="append", default=[], help="a real clip, for flicker alone; may be given again"
-    )
+    parser.add_argument("--rooms", help="folder of backgrounds; without, the pictures themselves are scored")
     parser.add_argument("--limit", type=int, default=6, help="so many moving clips")
+    parser.add_argument(
+        "--only", metavar="WORD", default="", help="what is built in, and the ways whose names hold this"
+    )
     options = parser.parse_args()
-    clips = list(motion.create(f"{options.people},{options.rooms}", options.limit))
+    for name in [name for name in EDGES if options.only not in name and EDGES[name] is not built_in]:
+        del EDGES[name]
     for tag in ("base", "fast"):
         network = livematte.create(tag, threads=1)
         print(f"\n`livematte:{tag}`\n\n| edges | F | F within {NEAR_PX} px | MAD | Grad |\n|---|---|---|---|---|")
-        print("\n".join(score_edges(clips, network)))
-        print("\n| time | dtSSD | flicker | flicker, real | trailing | MAD |\n|---|---|---|---|---|---|")
-        print("\n".join(score_rules(clips, options.clip, network)), flush=True)
+        if options.rooms:
+            seen = moving(motion.create(f"{options.people},{options.rooms}", options.limit), network)
+        else:
+            seen = still(options.people, network)
+        print("\n".join(score_edges(seen)), flush=True)
         network.close()
 
 

@@ -1,12 +1,18 @@
 /* From the network's alpha to an alpha of the frame's size. */
 #include "rows.h"
 
-/* Where the picture stands still the matte moves a tenth of the way, and more of it the
- * larger the change; where luma changes by NOISE + MOVES code values, all of it at once. */
+/* Where the picture stands still the matte is the mean of the alphas since it moved, and in
+ * the end moves a tenth of the way; where luma changes by NOISE + MOVES code values, all of
+ * it at once. */
 static const float STILL = 0.1f, NOISE = 1.5f, MOVES = 12.0f;
 
-/* Motion is remembered, since a network sees what has moved one or two frames late. */
-static const float FADES = 0.8f;
+/* Alpha falls faster than it rises: what the person has left is room, not to be seen, and a
+ * network that remembers the last frame lets go of it late. */
+static const float FALLS = 2.0f;
+
+/* At the start and in another scene a network that remembers the last frame takes a few to
+ * find who is there; until then all it says is followed. */
+static const float BEGINS = 4.0f;
 
 /* Another scene: luma of so many changed by so much. Someone who walks by changes a tenth. */
 static const float OTHER = 20.0f;
@@ -29,10 +35,12 @@ static void widest(const float *restrict in, i32 w, float *restrict out) {
 static void settle(const float *restrict alpha, const float *restrict before, const float *restrict change,
                    const float *restrict moved, i32 w, float *restrict out, float *restrict motion) {
   for (i32 x = 0; x < w; x++) {
-    float moves = (change[x] - NOISE) * (1.0f / MOVES), faded = moved[x] * FADES;
-    moves = moves > faded ? moves : faded;
-    moves = somebody(moves < 1.0f ? moves : 1.0f); /* or it would fade into denormal numbers */
-    float way = somebody(alpha[x]) - before[x], part = (STILL + moves) + way * way;
+    float moves = (change[x] - NOISE) * (1.0f / MOVES), m = moved[x];
+    float rest = m > 1.0f ? m - 1.0f : m / (1.0f + m);
+    moves = moves < 1.0f ? moves : 1.0f;
+    moves = moves > rest ? moves : rest;
+    moves = moves > STILL ? moves : STILL;
+    float way = somebody(alpha[x]) - before[x], part = way < 0.0f ? moves * FALLS : moves;
     motion[x] = moves;
     out[x] = somebody(before[x] + way * (part < 1.0f ? part : 1.0f));
   }
@@ -46,7 +54,7 @@ void lm_temporal(const float *alpha, const float *luma, const float *before, con
   float *change = lm_take(&free, (size_t)w * sizeof(float));
   for (i32 i = 0; i < n; i++) others += distance(luma[i], luma_before[i]) > OTHER;
   if (others > n / CUT_SHARE) {
-    for (i32 i = 0; i < n; i++) out[i] = somebody(alpha[i]), motion[i] = 1.0f;
+    for (i32 i = 0; i < n; i++) out[i] = somebody(alpha[i]), motion[i] = BEGINS;
     return;
   }
   for (i32 y = -1; y < h; y++) { /* rows y - 1, y and y + 1 of the change, each widened along the row */

@@ -100,7 +100,7 @@ def temporal_cases() -> Iterator[Case]:
     alpha, before = unit(noise(3, 67, 12)), unit(noise(3, 67, 13))
     before[1] = alpha[1] + (before[1] - np.float32(0.5)) / np.float32(8)
     before[2, :20] = alpha[2, :20]
-    luma, moved = picture(3, 67, 70).astype(np.float32), unit(noise(3, 67, 71))
+    luma, moved = picture(3, 67, 70).astype(np.float32), np.float32(2) * unit(noise(3, 67, 71))
     for name, change in (("still", 0), ("moving", 4), ("another scene", 64)):
         then = luma + (noise(3, 67, 72).astype(np.float32) - np.float32(128)) * np.float32(change / 32)
         given = {"alpha": [alpha], "luma": [luma], "before": [before], "luma_before": [then], "moved": [moved]}

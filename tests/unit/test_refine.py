@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from livematte import Frame, Matte, PixelFormat, Size
+from livematte.kernels import BEGINS
 from livematte.refine.foreground import Foreground
 from livematte.refine.guided import Guided, Upsample
 from livematte.refine.temporal import Temporal
@@ -94,6 +95,14 @@ def test_temporal_remembers_motion_for_the_network_that_comes_late() -> None:
     assert left[12] > 0.2
 
 
+def test_temporal_follows_a_network_that_needs_some_frames_to_find_who_is_there() -> None:
+    state: Any = None
+    for pts, seen in enumerate((0.1, 0.4, 0.8, 1.0, 1.0)):
+        alpha = np.full((9, 16), seen, np.float32)
+        matte, state = Temporal().refine(grey(120, pts), Matte(alpha, pts), state)
+        assert (matte.alpha == alpha).all()
+
+
 def test_temporal_forgets_another_scene_and_only_that() -> None:
     alpha, other = np.full((9, 16), 0.4, np.float32), np.full((9, 16), 0.6, np.float32)
     state: Any = None
@@ -101,7 +110,7 @@ def test_temporal_forgets_another_scene_and_only_that() -> None:
         _, state = Temporal().refine(grey(120, pts), Matte(alpha, pts), state)
     cut, after = Temporal().refine(grey(40), Matte(other, 40), state)
     assert (cut.alpha == other).all()
-    assert (after[2] == 1).all(), "what the network gives for the new scene is followed for a while"
+    assert (after[2] == BEGINS).all(), "what the network gives for the new scene is followed for a while"
     walk = grey(120, 7)
     walk.planes[0][:, :30] = 20  # a fifth of the picture
     held = Temporal().refine(walk, Matte(other, 40), state)[0].alpha

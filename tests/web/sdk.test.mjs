@@ -108,6 +108,43 @@ for (const name of NAMES) {
       assert.ok(seen.stripes > 100, JSON.stringify(seen));
     });
 
+    test("every row of a large picture is in its place", async () => {
+      const seen = await page.evaluate(async () => {
+        const canvas = document.createElement("canvas");
+        const context = canvas.getContext("2d");
+        const grey = (x, y) => 20 + ((7 * y + 5 * (x >> 4)) % 200);
+        const draw = (width, height) => {
+          Object.assign(canvas, { width, height });
+          const picture = context.createImageData(width, height);
+          new Uint32Array(picture.data.buffer).forEach((_, i, pixels) => (pixels[i] = 0xff000000 + 0x010101 * grey(i % width, Math.floor(i / width))));
+          context.putImageData(picture, 0, 0);
+          return picture.data;
+        };
+        draw(1280, 720);
+        const again = setInterval(() => context.drawImage(canvas, 0, 0), 33); // a canvas that stands still gives no frames
+        await kit.open({ effect: { type: "off" } });
+        kit.watch(await kit.background.process(canvas.captureStream(30).getVideoTracks()[0]));
+        await kit.background.loaded;
+        const found = [];
+        for (const [width, height] of [[1280, 720], [1000, 702]]) {
+          const wanted = draw(width, height);
+          const shown = new OffscreenCanvas(width, height).getContext("2d", { willReadFrequently: true });
+          let most = 255;
+          await kit.until(() => {
+            const output = document.getElementById("output");
+            if (output.videoWidth !== width || output.videoHeight !== height) return false;
+            shown.drawImage(output, 0, 0);
+            most = shown.getImageData(0, 0, width, height).data.reduce((most, value, i) => Math.max(most, Math.abs(value - wanted[i])), 0);
+            return most < 8;
+          });
+          found.push(most);
+        }
+        clearInterval(again);
+        return found;
+      });
+      assert.ok(seen.every((most) => most < 8), `largest differences in code values: ${seen}`);
+    });
+
     test("a hidden page keeps going", async () => {
       await page.evaluate(async (room) => (await kit.start(room, { effect: { type: "blur" } }, { width: 640, height: 360 }), kit.ready()), room);
       const other = await browser.newPage();

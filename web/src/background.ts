@@ -216,7 +216,8 @@ export class Background extends EventTarget {
         this.last = message.stats;
         return;
       case "drawn":
-        return this.feed ? this.feed.drawn(message.bitmap) : message.bitmap?.close();
+        if (this.feed) return this.feed.drawn(message.strips);
+        return message.strips.forEach((strip) => strip.close());
       case "tick":
         return this.feed?.tick();
       case "ready":

@@ -52,7 +52,7 @@ export type FromWorker =
   | { type: "map"; id: number; map: PartMap | null }
   | { type: "opened"; tracks: boolean } // whether tracks can be read and made in the worker
   | { type: "tick" }
-  | { type: "drawn"; bitmap: ImageBitmap | null } // an element's frame; the next may come
+  | { type: "drawn"; strips: readonly ImageBitmap[] } // an element's frame, from top to bottom; none where nothing may be shown; the next may come
   | { type: "stats"; stats: Stats }
   | { type: "ready" }
   | { type: "rung"; change: RungChange }

@@ -137,22 +137,32 @@ class MotionClip:
         Raises:
             OpenError: a picture is unreadable or not of the size of its mask.
         """
-        random = np.random.default_rng(self.seed)
-        figure = cutout.cut_out(self.person, self.size, random.uniform(*HEIGHTS))
+        random, part, _ = self._drawn()
+        figure = cutout.cut_out(self.person, self.size, part)
         if figure is None:
             raise OpenError(f"the people of {self.person.image} are too small, or cut off at a side")
         room = cutout.room(self.background, self.hidden, self.size)
-        side = random.choice((-1, 1))
         height, width = room.shape[:2]
-        scale = width / DRAWN_AT
         noise = np.rint(random.normal(0, NOISE, (height + SPARE_PX, width + SPARE_PX, 1))).astype(np.int16)
-        for index in range(self.frames):
-            time = min(max(0, index - START), self.frames - START - END)
-            right, down = MOTIONS[self.motion](time)
-            scene = figure.over(room, side * right * scale, down * scale)
+        for right, down in self.places():
+            scene = figure.over(room, right, down)
             top, left = random.integers(0, SPARE_PX, 2)
             grain = noise[top : top + height, left : left + width]
             yield replace(scene, rgb=np.clip(scene.rgb + grain, 0, 255).astype(np.uint8))
+
+    def places(self) -> Iterator[tuple[float, float]]:
+        """Of each frame, how many pixels the people are right of the middle and below their start."""
+        scale = self.size.width / DRAWN_AT
+        _, _, side = self._drawn()
+        for index in range(self.frames):
+            time = min(max(0, index - START), self.frames - START - END)
+            right, down = MOTIONS[self.motion](time)
+            yield side * right * scale, down * scale
+
+    def _drawn(self) -> tuple[np.random.Generator, float, int]:
+        """What the seed says: of the noise, the height and the direction."""
+        random = np.random.default_rng(self.seed)
+        return random, random.uniform(*HEIGHTS), int(random.choice((-1, 1)))
 
 
 def create(argument: str | None, limit: int | None = None) -> Sequence[MotionClip]:

@@ -99,9 +99,14 @@ def gain(rgb: F32, planar: bool) -> float:
     return float(backend().gain(rgb, planar)[0, 0])
 
 
+BEGINS = 4.0
+"""`moved` at the start of a stream: for so many frames what the network says is followed at once."""
+
+
 def temporal(alpha: F32, luma: F32, before: F32, luma_before: F32, moved: F32) -> tuple[F32, F32]:
-    """Alpha moved towards `alpha` from `before`: a little where the picture stands still, wholly
-    where it moves, everywhere in another scene. And how much it moves, 0-1, for the next frame's `moved`."""
+    """Alpha moved towards `alpha` from `before`: a little where the picture stands still, more where alpha
+    falls, wholly where it moves, everywhere in another scene. And how much of a new alpha counts, 0.1 to
+    `BEGINS`, for the next frame's `moved`."""
     return backend().temporal(alpha, luma, before, luma_before, moved)  # type: ignore[no-any-return]
 
 

@@ -17,20 +17,22 @@ def _somebody(alpha: F32) -> F32:
     return np.where(alpha > f32(1 / 4096), alpha, f32(0))
 
 
-STILL, NOISE, MOVES, FADES = 0.1, 1.5, 12.0, 0.8
+STILL, NOISE, MOVES, FALLS, BEGINS = 0.1, 1.5, 12.0, 2.0, 4.0
 OTHER, CUT_SHARE = 20.0, 4
 
 
 def temporal(alpha: F32, luma: F32, before: F32, luma_before: F32, moved: F32) -> tuple[F32, F32]:
     change = np.abs(luma - luma_before)
     if np.count_nonzero(change > f32(OTHER)) > alpha.size // CUT_SHARE:
-        return _somebody(alpha), np.ones_like(alpha)
+        return _somebody(alpha), np.full_like(alpha, BEGINS)
     height, width = alpha.shape
     wide = np.pad(change, 1, "edge")
     most = np.max([wide[y : y + height, x : x + width] for y in range(3) for x in range(3)], axis=0)
-    motion = _somebody(np.minimum(np.maximum((most - f32(NOISE)) * f32(1 / MOVES), moved * f32(FADES)), f32(1)))
+    rest = np.where(moved > 1, moved - f32(1), moved / (f32(1) + moved))
+    change = np.minimum((most - f32(NOISE)) * f32(1 / MOVES), f32(1))
+    motion = np.maximum(np.maximum(change, rest), f32(STILL))
     way = _somebody(alpha) - before
-    part = np.minimum((f32(STILL) + motion) + way * way, f32(1))
+    part = np.minimum(np.where(way < 0, motion * f32(FALLS), motion), f32(1))
     return _somebody(before + way * part), motion
 
 

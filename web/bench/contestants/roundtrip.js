@@ -10,13 +10,19 @@ export async function start(track) {
     return { track: generator };
   }
   const canvas = document.createElement("canvas");
-  const context = canvas.getContext("bitmaprenderer");
+  const context = canvas.getContext("2d", { alpha: false, willReadFrequently: true });
   const element = Object.assign(document.createElement("video"), { muted: true, srcObject: new MediaStream([track]) });
   let busy = false; // one frame is on its way at most
   worker.onmessage = ({ data }) => {
     busy = false;
-    if (canvas.width !== data.width || canvas.height !== data.height) [canvas.width, canvas.height] = [data.width, data.height];
-    context.transferFromImageBitmap(data);
+    const [width, height] = [data[0].width, data.reduce((sum, strip) => sum + strip.height, 0)];
+    if (canvas.width !== width || canvas.height !== height) [canvas.width, canvas.height] = [width, height];
+    let top = 0;
+    for (const strip of data) {
+      context.drawImage(strip, 0, top);
+      top += strip.height;
+      strip.close();
+    }
   };
   const next = () => {
     if (!busy) {

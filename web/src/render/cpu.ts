@@ -1,11 +1,11 @@
 /** Draws frames with the C kernels in WebAssembly: YUV planes from the camera to the output. */
 
-import { COVER_STRENGTH, type Crop, type Gains, GUIDED_EPSILON, guidedCells, type Matte, type Painting, type Quality, type Renderer, RIM_OF_HEIGHT, SIGMA_OF_HEIGHT, type Size, STEEPEST_GAIN, WHOLE } from "./renderer.js";
+import { COVER_STRENGTH, type Crop, type Gains, GUIDED_EPSILON, guidedCells, type Matte, type Painting, type Picture, type Quality, type Renderer, RIM_OF_HEIGHT, SIGMA_OF_HEIGHT, type Size, STEEPEST_GAIN, WHOLE } from "./renderer.js";
 import { anyone } from "./anyone.js";
 import { composite, fits } from "./composite.js";
 import { type Desk, layDesk } from "./desk.js";
 import { Backdrop } from "./backdrop.js";
-import { back, copyIn, exchangesSides, frameOf, shapeOf, type Shape, turn, type Turn } from "./frames.js";
+import { back, copyIn, exchangesSides, frameOf, pictureOf, shapeOf, type Shape, stagingBytes, turn, type Turn } from "./frames.js";
 import { cellGrid, discGrid, I420, LM_PLANE_BYTES, type Kernels, type Planes, ROUGH_CELLS, SMOOTH_CELLS } from "./kernels.js";
 
 export class CpuRenderer implements Renderer {
@@ -45,7 +45,7 @@ export class CpuRenderer implements Renderer {
     return turn(luma, network, 1, shape, this.uprightLuma);
   }
 
-  async paint(matte: Matte | null, painting: Painting, quality: Quality, crop: Crop | null = null): Promise<VideoFrame> {
+  async paint(matte: Matte | null, painting: Painting, quality: Quality, crop: Crop | null = null, strips = false): Promise<Picture> {
     const { desk, shape } = this;
     if (!desk || !shape) throw new TypeError("paint() comes after read()");
     this.shape = null; // one picture a frame
@@ -63,7 +63,7 @@ export class CpuRenderer implements Renderer {
     if (transparent) this.kernels.bytes(desk.out.at[3] as number, area).set(this.kernels.bytes(desk.alpha, area));
     const shown = crop ? this.crop(desk, stored(crop, shape), transparent ? 4 : 3) : desk.out;
     const pixels = this.kernels.bytes(shown.data, transparent ? shown.bytes : shown.bytes - area);
-    const out = frameOf(pixels, desk.size, shape, transparent);
+    const out: Picture = strips ? pictureOf(pixels, desk.size, shape, transparent, this.kernels.bytes(desk.staging, stagingBytes(desk.full))) : [frameOf(pixels, desk.size, shape, transparent)];
     this.spent.refine = refined - started;
     this.spent.effect = painted - refined;
     this.spent.composite = performance.now() - painted;

@@ -1,7 +1,7 @@
 /** VideoFrames in and out of the kernels' memory, in the planes the browser has them in. */
 
 import { I420, type Kernels, type Planes, planeSizes } from "./kernels.js";
-import type { Size } from "./renderer.js";
+import type { Picture, Size } from "./renderer.js";
 
 /** Colours of the kernels: BT.601 limited 0, full 1; BT.709 limited 2, full 3. */
 export type Colour = 0 | 1 | 2 | 3;
@@ -11,6 +11,10 @@ const HD_HEIGHT_PX = 720;
 
 const RGBA_ORDER = 0;
 const BGRA_ORDER = 1;
+
+/** Largest strip as a bitmap: with room for what the allocator needs, under the 1 MB from which it keeps nothing. */
+const STRIP_BYTES = 960 * 1024;
+const RGBA_BYTES = 4; // a pixel
 
 /** What browsers know of a frame and TypeScript's types do not yet. */
 type Turned = Partial<Turn>;
@@ -128,6 +132,31 @@ export function frameOf(pixels: Uint8Array<ArrayBuffer>, size: Size, shape: Shap
     ...(shape.duration_us === null ? {} : { duration: shape.duration_us }),
   };
   return new VideoFrame(odd ? padded(pixels, size, alpha) : pixels, init as VideoFrameBufferInit);
+}
+
+/**
+ * The same as a picture in strips, each a bitmap of less than 1 MB: Firefox gives larger memory back to the system at once
+ * and touches every page of it anew. One frame where it is small, turned, odd, stretched or has alpha.
+ * @param scratch memory of stagingBytes(), overwritten.
+ */
+export function pictureOf(pixels: Uint8Array<ArrayBuffer>, size: Size, shape: Shape, alpha: boolean, scratch: Uint8Array<ArrayBuffer>): Picture {
+  const { width, height } = size;
+  const rows = 2 * Math.floor(STRIP_BYTES / (2 * RGBA_BYTES * width)); // even, as a row of chroma is two rows of luma
+  const odd = width % 2 !== 0 || height % 2 !== 0;
+  const stretched = shape.display.width !== width || shape.display.height !== height;
+  if (rows < 2 || rows >= height || shape.rotation !== 0 || shape.flip || odd || stretched || alpha) return [frameOf(pixels, size, shape, alpha)];
+  const area = width * height;
+  const strip = (top: number): VideoFrame => {
+    const codedHeight = Math.min(rows, height - top);
+    let to = 0;
+    // Firefox does not heed the offsets of a layout: the planes of a strip must follow one another
+    for (const [plane, part] of [[0, 1], [area, 4], [area + area / 4, 4]] as const) {
+      scratch.set(pixels.subarray(plane + (top * width) / part, plane + ((top + codedHeight) * width) / part), to);
+      to += (codedHeight * width) / part;
+    }
+    return new VideoFrame(scratch.subarray(0, to), { format: "I420", codedWidth: width, codedHeight, timestamp: shape.timestamp_us, colorSpace: shape.colorSpace });
+  };
+  return [strip(0), ...Array.from({ length: Math.ceil(height / rows) - 1 }, (_, i) => strip((i + 1) * rows))];
 }
 
 const even = (side: number): number => side + (side & 1);

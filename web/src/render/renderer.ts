@@ -41,6 +41,9 @@ export interface Crop {
 /** The whole picture. */
 export const WHOLE = 65536;
 
+/** A finished picture: one frame, or several of whole rows that make it up from top to bottom. */
+export type Picture = readonly [VideoFrame, ...VideoFrame[]];
+
 /** How a frame is drawn on a rung of the ladder. */
 export interface Quality {
   /** Follow the picture's edges at full size. */
@@ -71,9 +74,10 @@ export interface Renderer {
    * Paint the frame that was read last.
    * @param matte null covers the frame: the plate alone, or for blur a fully blurred picture.
    * @param crop the part that is shown, cut out of the finished picture; null shows all of it.
-   * @returns a new frame with the time of the one that was read, shown the same way up.
+   * @param strips whether the picture may come in strips, see pictureOf().
+   * @returns a new picture with the time of the frame that was read, shown the same way up; the caller closes its frames.
    */
-  paint(matte: Matte | null, painting: Painting, quality: Quality, crop?: Crop | null): Promise<VideoFrame>;
+  paint(matte: Matte | null, painting: Painting, quality: Quality, crop?: Crop | null, strips?: boolean): Promise<Picture>;
 
   /** The picture behind the person for `image` and `video`; kept by the renderer, which closes it. Null shows black. */
   setBackdrop(picture: ImageBitmap | VideoFrame | null): void;

@@ -19,7 +19,7 @@ import matteShader from "./gl/matte.frag";
 import { chords, Stage, taps, type Target, type Uniform } from "./gl/stage.js";
 import { cellGrid, discGrid, I444, type Kernels, ROUGH_CELLS, SMOOTH_CELLS } from "./kernels.js";
 import { rasteriserOf } from "./rasteriser.js";
-import { COVER_STRENGTH, type Crop, GUIDED_EPSILON, guidedCells, type Matte, type Painting, type Quality, type Renderer, RIM_OF_HEIGHT, SIGMA_OF_HEIGHT, type Size, STEEPEST_GAIN, WHOLE, WRAP_OF_HEIGHT } from "./renderer.js";
+import { COVER_STRENGTH, type Crop, GUIDED_EPSILON, guidedCells, type Matte, type Painting, type Picture, type Quality, type Renderer, RIM_OF_HEIGHT, SIGMA_OF_HEIGHT, type Size, STEEPEST_GAIN, WHOLE, WRAP_OF_HEIGHT } from "./renderer.js";
 
 const UNCUT = [1, 1, 0, 0] as const;
 /** Chroma of what has no colour. */
@@ -82,7 +82,7 @@ export class WebglRenderer implements Renderer {
     return this.guide.subarray(0, this.guide.length / 3);
   }
 
-  async paint(matte: Matte | null, painting: Painting, quality: Quality, crop: Crop | null = null): Promise<VideoFrame> {
+  async paint(matte: Matte | null, painting: Painting, quality: Quality, crop: Crop | null = null): Promise<Picture> {
     const { frame, shape, stage } = this;
     if (!frame || !shape) throw new TypeError("paint() comes after read()");
     this.shape = null; // one picture a frame
@@ -107,7 +107,7 @@ export class WebglRenderer implements Renderer {
       stage.draw(cropShader, null, frame, { whole: whole.texture, window: [side, side, left, below] });
     } else stage.draw(composite, null, frame, inputs);
     this.alive();
-    const out = this.output(shape, transparent);
+    const out: Picture = [this.output(shape, transparent)];
     this.spent.refine = refined - started;
     this.spent.effect = painted - refined;
     this.spent.composite = performance.now() - painted;

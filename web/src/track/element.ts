@@ -1,11 +1,12 @@
 /** Frames by a video element and a canvas, where the browser has no streams of frames (Firefox). */
 
 import type { ToWorker } from "../protocol.js";
+import type { Size } from "../render/renderer.js";
 
 export class ElementFeed {
   /** The output. */
   readonly track: MediaStreamTrack;
-  private readonly canvas: ImageBitmapRenderingContext;
+  private readonly canvas: CanvasRenderingContext2D;
   private readonly element = document.createElement("video");
   private readonly visibility = (): void => this.follow();
   private busy = false;
@@ -27,7 +28,8 @@ export class ElementFeed {
     const canvas = document.createElement("canvas");
     const { width = 640, height = 480 } = camera.getSettings();
     [canvas.width, canvas.height] = [width, height];
-    this.canvas = canvas.getContext("bitmaprenderer") as ImageBitmapRenderingContext;
+    // in memory, not on a graphics card: captureStream() reads back every picture. Firefox's frames lose their alpha before they come here
+    this.canvas = canvas.getContext("2d", { alpha: false, willReadFrequently: true }) as CanvasRenderingContext2D;
     this.track = canvas.captureStream().getVideoTracks()[0] as MediaStreamTrack;
     Object.assign(this.element, { muted: true, playsInline: true, srcObject: new MediaStream([camera]) });
   }
@@ -44,18 +46,26 @@ export class ElementFeed {
     await this.element.play();
   }
 
-  /** The worker's output of the frame before; null where nothing may be shown. */
-  drawn(bitmap: ImageBitmap | null): void {
+  /** The worker's output of the frame before, from top to bottom; none where nothing may be shown. */
+  drawn(strips: readonly ImageBitmap[]): void {
     this.busy = false;
-    this.show(bitmap);
+    const [first] = strips;
+    if (first && !this.stopped) this.show(strips, { width: first.width, height: strips.reduce((height, strip) => height + strip.height, 0) });
+    for (const strip of strips) strip.close();
     if (this.waiting) this.take(this.waits_s);
   }
 
-  private show(bitmap: ImageBitmap | null): void {
-    if (this.stopped || !bitmap) return bitmap?.close();
+  /** All of a picture in one task: no capture comes between its strips. */
+  private show(strips: readonly ImageBitmap[], { width, height }: Size): void {
     const { canvas } = this.canvas;
-    if (canvas.width !== bitmap.width || canvas.height !== bitmap.height) [canvas.width, canvas.height] = [bitmap.width, bitmap.height];
-    this.canvas.transferFromImageBitmap(bitmap);
+    if (canvas.width !== width || canvas.height !== height) [canvas.width, canvas.height] = [width, height];
+    // a picture with alpha comes in one piece, which must not be laid over the one before; strips have none
+    this.canvas.globalCompositeOperation = strips.length === 1 ? "copy" : "source-over";
+    let top = 0;
+    for (const strip of strips) {
+      this.canvas.drawImage(strip, 0, top);
+      top += strip.height;
+    }
   }
 
   /** The worker's timer, which runs while the page is hidden and no frames are presented. */

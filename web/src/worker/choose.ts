@@ -44,7 +44,7 @@ async function median(renderer: Renderer): Promise<number> {
     const frame = new VideoFrame(pixels, { format: "I420", codedWidth: TRIAL.width, codedHeight: TRIAL.height, timestamp: i });
     const started_ms = performance.now();
     await renderer.read(frame, NETWORK, QUALITY);
-    const out = await renderer.paint({ alpha, size: NETWORK, timestamp_us: i }, BLUR, QUALITY);
+    const [out] = await renderer.paint({ alpha, size: NETWORK, timestamp_us: i }, BLUR, QUALITY);
     frame.close();
     out.close();
     if (i > 0) times.push(performance.now() - started_ms);

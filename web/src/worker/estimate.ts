@@ -11,6 +11,10 @@ const LEAVE = 0.3;
 const ENTER = 0.4;
 const FADE_US = 500_000;
 const FRAME_US = 1e6 / 30;
+
+/** For so many frames at the start what the network says is followed at once; src/livematte/kernels has the same. */
+const BEGINS = 4;
+
 /** How long a camera takes to be trusted that stands still again; src/livematte/refine/room.py has the same. */
 const TRUSTED_US = 500_000;
 
@@ -105,7 +109,7 @@ export class SmallKernels {
 
   /** Alpha that settles where the picture stands still. At the start of a stream it is what it is. */
   temporal(alpha: Float32Array, luma: Float32Array, size: Size, before: Estimate | null): { alpha: Float32Array; scene: Scene } {
-    if (!before?.scene || before.alpha.length !== alpha.length) return { alpha, scene: { luma, moved: new Float32Array(alpha.length).fill(1) } };
+    if (!before?.scene || before.alpha.length !== alpha.length) return { alpha, scene: { luma, moved: new Float32Array(alpha.length).fill(BEGINS) } };
     const { kernels } = this;
     kernels.reset();
     const [now, seen, last, lastSeen, moved] = [alpha, luma, before.alpha, before.scene.luma, before.scene.moved].map((values) => this.put(values)) as [number, number, number, number, number];

@@ -4,7 +4,7 @@ import { asError, LivematteError } from "../errors.js";
 import type { EffectMessage, FromWorker, ToWorker } from "../protocol.js";
 import { CpuRenderer } from "../render/cpu.js";
 import { Kernels } from "../render/kernels.js";
-import type { Renderer } from "../render/renderer.js";
+import type { Picture, Renderer } from "../render/renderer.js";
 import { type Engine, openEngine } from "../segmenter/litert.js";
 import { pump, type Stream } from "../track/streams.js";
 import type { ModelName, Stats } from "../types.js";
@@ -98,7 +98,7 @@ class Host {
     this.pipeline.governor.fps = message.fps || DEFAULT_FPS;
     const { transport } = message;
     if (transport.kind === "element") return undefined;
-    const stream = pump(transport, (frame, skipped) => this.render(frame, skipped), 1e6 / (message.fps || DEFAULT_FPS));
+    const stream = pump(transport, async (frame, skipped) => (await this.render(frame, skipped))?.[0] ?? null, 1e6 / (message.fps || DEFAULT_FPS));
     this.stream = stream;
     void stream.ended.then(() => {
       if (this.stream === stream) tell({ type: "ended" });
@@ -106,29 +106,30 @@ class Host {
     return stream.track;
   }
 
-  /** A frame of a video element. The page shows the output on a canvas, which needs no drawing of its own. */
+  /** A frame of a video element. The page puts the strips of the output on a canvas. */
   async draw(frame: VideoFrame, skipped: number): Promise<void> {
-    let bitmap: ImageBitmap | null = null;
+    let strips: ImageBitmap[] = [];
+    let picture: Picture | null = null;
     try {
-      const out = await this.render(frame, skipped);
-      if (!out) return;
+      picture = await this.render(frame, skipped, true);
+      if (!picture) return;
       const started_ms = performance.now();
-      bitmap = await createImageBitmap(out);
-      out.close();
+      strips = await Promise.all(picture.map((strip) => createImageBitmap(strip)));
       this.pipeline.counter.add("write", performance.now() - started_ms);
     } catch (thrown) {
       tellError(asError(thrown, "renderer", "no picture could be drawn"));
     } finally {
-      tell({ type: "drawn", bitmap }, bitmap ? [bitmap] : []);
+      for (const strip of picture ?? []) strip.close();
+      tell({ type: "drawn", strips }, strips);
     }
   }
 
   /** The output of a frame; null where none could be drawn, and nothing goes out. */
-  async render(frame: VideoFrame, skipped: number): Promise<VideoFrame | null> {
+  async render(frame: VideoFrame, skipped: number, strips = false): Promise<Picture | null> {
     const { counter } = this.pipeline;
     try {
-      const out = await this.pipeline.render(frame, skipped);
-      this.size = { width: out.displayWidth, height: out.displayHeight };
+      const out = await this.pipeline.render(frame, skipped, strips);
+      this.size = { width: out[0].displayWidth, height: out.reduce((height, strip) => height + strip.displayHeight, 0) };
       this.failures = 0;
       counter.sent(performance.now());
       return out;
@@ -220,7 +221,7 @@ self.addEventListener("message", ({ data }: MessageEvent<ToWorker>) => {
     case "still":
       return void answer(data.id, async () => {
         await opened().pipeline.settle(data.frame);
-        const frame = await opened().render(data.frame, 0);
+        const [frame] = (await opened().render(data.frame, 0)) ?? [];
         if (!frame) throw new LivematteError("renderer", "no picture could be drawn");
         tell({ type: "picture", id: data.id, frame }, [frame]);
       });

@@ -7,7 +7,7 @@
 
 import { asError, LivematteError } from "../errors.js";
 import { Governor } from "../governor.js";
-import type { Crop, Matte, Painting, Renderer, Size } from "../render/renderer.js";
+import type { Crop, Matte, Painting, Picture, Renderer, Size } from "../render/renderer.js";
 import { MAX_MATTE_AGE_US } from "../render/renderer.js";
 import type { Network, Segmenter } from "../segmenter/litert.js";
 import type { PartMap, RungChange, Stage } from "../types.js";
@@ -66,9 +66,10 @@ export class Pipeline {
   /**
    * The output picture of a camera frame, which is closed.
    * @param skipped frames of the camera that were missed just before.
+   * @param strips whether the picture may come in strips.
    * @throws LivematteError "renderer": not even a cover could be drawn, and nothing may go out.
    */
-  async render(frame: VideoFrame, skipped: number): Promise<VideoFrame> {
+  async render(frame: VideoFrame, skipped: number, strips = false): Promise<Picture> {
     const { counter, governor, stages } = this;
     const { painting, renderer, wishes } = stages;
     const rung = governor.rung;
@@ -82,7 +83,7 @@ export class Pipeline {
       const read_ms = this.lap("read", started_ms);
       const matte = await this.estimate(segmenter, picture, frame, rung.every, wishes);
       this.lap("segment", read_ms);
-      const out = await renderer.paint(matte, this.lit(painting, matte, picture, frame), rung, this.crop(matte, frame));
+      const out = await renderer.paint(matte, this.lit(painting, matte, picture, frame), rung, this.crop(matte, frame), strips);
       for (const stage of ["refine", "effect", "composite"] as const) counter.add(stage, renderer.spent[stage]);
       const spent_ms = this.lap("total", started_ms) - started_ms;
       if (!matte) counter.covered++;
