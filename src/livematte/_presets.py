@@ -133,12 +133,12 @@ def nearest(name: str, known: tuple[str, ...]) -> str:
 
 def whole_effect(short: str) -> str | None:
     """The effect that a colour or a file's name alone must mean, as in `green` for `color:green`; else None."""
-    from livematte.effects.color import NAMED
+    from livematte.effects.color import is_named
     from livematte.sinks._codecs import CONTAINERS
     from livematte.sources import IMAGE_SUFFIXES
 
     suffix = Path(short).suffix.lower()
-    if short in NAMED or re.fullmatch(r"#[0-9a-fA-F]{6}", short):
+    if is_named(short) or re.fullmatch(r"#[0-9a-fA-F]{6}", short):
         return f"color:{short}"
     return f"image:{short}" if suffix in IMAGE_SUFFIXES else f"video:{short}" if suffix in CONTAINERS else None
 

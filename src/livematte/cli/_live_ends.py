@@ -34,7 +34,7 @@ def parse_size(text: str | None) -> Size | None:
     return Size(int(width), int(height))
 
 
-def sink_of(out: str, info: StreamInfo) -> Sink:
+def sink_of(out: str, info: StreamInfo, overwrite: bool = True) -> Sink:
     """The output, as a live stream needs it: pushes connect again, and what is played back later has a constant rate.
 
     Raises:
@@ -44,7 +44,7 @@ def sink_of(out: str, info: StreamInfo) -> Sink:
     from livematte.sinks import open_sink, sink_name
     from livematte.sinks._constant import ConstantRate
 
-    sink = open_sink(out, source_info=info, reconnect=True)
+    sink = open_sink(out, source_info=info, reconnect=True, overwrite=overwrite)
     if sink_name(out, info)[0] not in RECORDED:
         return sink
     return ConstantRate(sink, info.fps or Fraction(DEFAULT_FPS).limit_denominator(1001))

@@ -15,10 +15,17 @@ from livematte._errors import OptionError
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """One input that becomes one output."""
+    """Inputs, each of which becomes an output."""
 
-    input: Annotated[str, typer.Argument(metavar="INPUT", help="Video, picture, folder of pictures, or - for stdin.")]
-    output: Annotated[str, typer.Option("--output", "-o", metavar="OUTPUT", help="Where the result goes; - is stdout.")]
+    inputs: Annotated[
+        list[str], typer.Argument(metavar="INPUT", help="Videos, pictures, a folder of pictures, or - for stdin.")
+    ]
+    output: Annotated[
+        str,
+        typer.Option(
+            "--output", "-o", metavar="OUTPUT", help="Where the result goes; folder/ for several, - for stdout."
+        ),
+    ]
     model: Annotated[str, typer.Option(help="Network that finds people; `livematte models list`.")] = "livematte"
     classes: Annotated[
         str | None,

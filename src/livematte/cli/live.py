@@ -101,7 +101,7 @@ def command(
     spec = input_ or spec_of(camera)
     opener, info = source_of(spec, wanted, fps, pixels, wait)
     stream = StreamInfo(wanted or info.size, info.fps, None, Fraction(1, 1_000_000))
-    sink = sink_of(out, stream)
+    sink = sink_of(out, stream, overwrite)
     status_line = StatusLine() if sys.stderr.isatty() else None
     presets = PresetFile()
     settings = settings_of(presets, preset, {"effect": effect, "model": model, "match": match}, look, own)

@@ -87,7 +87,7 @@ def _started(desk: Desk, source: str, out: str) -> Live:
     if Path(out.removeprefix("file:")).is_file():  # of the time before, say
         raise OptionError(f"{out} exists; move it away, or start livematte serve with another --out")
     opener, info = source_of(source, None, None, None, wait=False)
-    sink = sink_of(out, StreamInfo(info.size, info.fps, None, Fraction(1, 1_000_000)))
+    sink = sink_of(out, StreamInfo(info.size, info.fps, None, Fraction(1, 1_000_000)), overwrite=False)
     return Live(
         opener,
         desk.watch(sink),
