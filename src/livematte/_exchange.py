@@ -16,6 +16,7 @@ from livematte._pipeline import Find, Stages, estimate
 from livematte._session import build_refiners
 from livematte._stages import Effect, Refiner, Segmenter
 from livematte.refine.guided import Guided, Upsample
+from livematte.refine.room import Room
 
 LARGER = {"livematte:fast": "livematte:base", "livematte:research-fast": "livematte:research"}
 """Networks for the rung `large-input`: of the same kind, with more pixels."""
@@ -69,6 +70,7 @@ class Exchange:
         self._refused: str | None = None
         self._load, self._larger, self._card, self._clock = load, larger, card, clock
         self._effect, self._framing, self._budget_ms = effect, framing, 1000 / fps
+        self._room: Room | None = None
         self._loader = Loader(self._make_ready)
         self._owned = isinstance(model, str)
         self._usual: Segmenter | None = None if isinstance(model, str) else model
@@ -113,6 +115,12 @@ class Exchange:
     def set_framing(self, on: bool) -> None:
         """Follow the people, or show the whole picture."""
         self._framing = on
+        self._rebuild()
+
+    def set_room(self, room: Room | None) -> None:
+        """What knows the room without people, in the shape of the stream."""
+        self._room = room
+        self.forget()
         self._rebuild()
 
     def set_model(self, spec: str) -> None:
@@ -224,7 +232,7 @@ class Exchange:
     def _rebuild(self) -> None:
         """Stages for the present effect, network and rung."""
         rung, segmenter = self.governor.rung, self._wanted()
-        refiners = build_refiners(self._effect, temporal=True, refine=rung.refine)
+        refiners = build_refiners(self._effect, temporal=True, refine=rung.refine, room=self._room)
         self.covering = Stages(NoNetwork(), refiners, self._effect, framing=self._framing)
         self.stages = self.covering
         self.find: Find = estimate

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,12 +21,15 @@ from livematte import _registry
 from livematte._cadence import MAX_MATTE_AGE_S
 from livematte._capture import Capture, Taken
 from livematte._clock import Clock, monotonic
+from livematte._empty_room import EmptyRoom, Picture, read
 from livematte._errors import OptionError, SourceError
 from livematte._exchange import LARGER, Exchange
-from livematte._frame import Frame, Size
+from livematte._frame import U8, Frame, Size
 from livematte._latency import Latency, Rate
+from livematte._loader import loading
 from livematte._pipeline import StreamState, estimate, render
-from livematte._shape import TICK_S, UNKNOWN_SIZE, Shape, halved, opaque
+from livematte._shape import TICK_S, UNKNOWN_SIZE, Shape, halved, mirrored, opaque
+from livematte._spelling import make_effect, spelled
 from livematte._stages import Effect, Segmenter, Sink, Source
 from livematte._stats import Stats
 from livematte.effects.transparent import Transparent
@@ -68,6 +72,8 @@ class Live:
         engine, threads, weights: of the model, see `Session`; one with weights of your own has no `large-input`.
         effect: what the background becomes; an object or its spelling.
         framing: show the part of the output in which the people are.
+        room: a picture of the room without people, see `Session`; one that does not fit the camera is left aside.
+        mirror: turn the output's left and right round, background included.
         size: of the output; None takes the camera's, or 1280x720 if none is there after a second.
         fps: of covered frames, and the budget of a frame, until the camera tells its own.
         governor: lower the quality to keep up.
@@ -77,7 +83,7 @@ class Live:
         load: makes a segmenter from its name, in place of the registry.
 
     Raises:
-        OptionError, UnknownName: an effect that cannot be.
+        OptionError, UnknownName, OpenError, FrameError: an effect or a picture of the room that cannot be.
     """
 
     def __init__(
@@ -91,6 +97,8 @@ class Live:
         weights: str | None = None,
         effect: Effect | str = "blur",
         framing: bool = False,
+        room: str | Path | U8 | Picture | None = None,
+        mirror: bool = False,
         size: Size | None = None,
         fps: float | None = None,
         governor: bool = True,
@@ -102,11 +110,12 @@ class Live:
         self.stats = Stats(clock)
         self._clock, self._sink, self._progress = clock, sink, progress
         self._effect = make_effect(effect)
-        self._clear = _is_clear(self._effect)
+        self._clear = isinstance(self._effect, Transparent)
         self._fps = fps or DEFAULT_FPS
         self._shape = Shape(size)
         self._readers: Callable[[], int | None] = getattr(sink, "readers", lambda: None)
         self._capture = Capture(source, self._shape, wait=wait or self._readers() is not None, clock=clock)
+        self._room, self._mirror = EmptyRoom(room, clock), mirror
         self._parts = Exchange(
             model,
             self._effect,
@@ -145,7 +154,7 @@ class Live:
             OptionError, UnknownName, OpenError: it cannot be; the one before goes on.
         """
         made = make_effect(effect, **look)
-        if _is_clear(made) and not self._clear:
+        if isinstance(made, Transparent) and not self._clear:
             raise OptionError("this output holds no transparency: start livematte with a transparent effect")
         self._change(effect=made)
 
@@ -161,6 +170,27 @@ class Live:
     def set_framing(self, on: bool) -> None:
         """Show the part of the output in which the people are, or all of it."""
         self._change(framing=on)
+
+    def read_room(self, picture: str | Path | U8) -> Picture:
+        """A picture of the room for `set_room`, checked.
+
+        Raises:
+            OpenError, FrameError, OptionError: no picture, or not of this camera.
+        """
+        return read(picture, self._shape, self._capture.info)
+
+    def set_room(self, picture: str | Path | U8 | Picture | None) -> None:
+        """Another picture of the room without people, or none. Raises what `read_room` does; the one before stays."""
+        self._change(room=self.read_room(picture) if isinstance(picture, (str, Path, np.ndarray)) else picture)
+
+    def take_room(self) -> None:
+        """Count down, then take a picture of the room without people; `status()["room"]` tells what came of it."""
+        self._room.begin()
+        self._capture.wake()
+
+    def set_mirror(self, on: bool) -> None:
+        """Turn the output's left and right round, or leave them."""
+        self._change(mirror=on)
 
     def pause(self) -> None:
         """Close the camera, at once; the plate alone goes out."""
@@ -191,13 +221,15 @@ class Live:
         """How the stream is, as plain values; see docs/live.md."""
         parts, capture = self._parts, self._capture
         size, now_ns = self._shape.size, self._clock()
-        errors = capture.error, parts.error, self._error, getattr(self._sink, "trouble", None)
+        errors = capture.error, parts.error, self._error, self._room.error, getattr(self._sink, "trouble", None)
         return {
             "effect": spelled(self._effect),
             "model": parts.spec,
             "engine": parts.engine,
             "loading": parts.loading,
             "framing": parts.framing,
+            "mirror": self._mirror,
+            "room": self._room.as_dict(),
             "paused": self._paused,
             "camera": capture.state,
             "openings": capture.openings,
@@ -245,6 +277,7 @@ class Live:
     def step(self, out: Sink) -> None:
         """One turn of the loop: at most one frame is written."""
         self._apply()
+        self._room.tick(self._paused)
         watched = self._is_watched()
         self._capture.want(watched and not self._paused)
         taken = self._capture.take(max(0, self._due_ns() - self._clock()) / 1e9)
@@ -261,9 +294,14 @@ class Live:
             info = self._capture.info
             self._fps = float(info.fps) if info is not None and info.fps else self._fps
             self._parts.set_fps(self._fps)
+            self._room.start_over()
+            self._fit_room()
         self.stats.dropped += taken.skipped
         covered = self.stats.covered
-        self._write(out, self._picture(self._stamped(taken.frame, taken.arrived_ns)))
+        frame = self._stamped(taken.frame, taken.arrived_ns)
+        self._write(out, self._picture(frame))
+        if self._room.saw(frame):
+            self._fit_room()
         now_ns = self._clock()
         spent_ns = now_ns - taken.arrived_ns
         self._latency.add(spent_ns)
@@ -292,7 +330,7 @@ class Live:
     def _picture(self, frame: Frame, camera: bool = True) -> Frame:
         """What goes out for a frame in the stream's shape."""
         parts = self._parts
-        stages, find = (parts.stages, parts.find) if camera else (parts.covering, estimate)
+        stages, find = (self._room.witnessed(parts.stages), parts.find) if camera else (parts.covering, estimate)
         if parts.governor.rung.half_size:
             frame = halved(frame)
         try:
@@ -303,7 +341,13 @@ class Live:
             parts.set_effect(self._effect)
             self._state = StreamState()
             picture = render(parts.covering, frame, self._state, self.stats, NEVER)
+        picture = mirrored(picture) if self._mirror else picture
         return opaque(picture) if self._clear else picture
+
+    def _fit_room(self) -> None:
+        """Put the picture of the room in place, if it fits the camera; the first frame does so, too."""
+        self._parts.set_room(self._room.refiner(self._shape, self._capture.info))
+        self._state.refiners = []
 
     def _stamped(self, frame: Frame, at_ns: int) -> Frame:
         """The frame with the time it came as its pts, which never stands still."""
@@ -322,7 +366,7 @@ class Live:
         now_ns = self._clock()
         if now_ns - self._asked_ns >= ASK_NS or self.stats.frames == 0:
             self._asked_ns, self._known_readers = now_ns, self._readers()
-        if self._known_readers != 0:
+        if self._known_readers != 0 or self._room.taking:
             self._read_ns = now_ns
             return True
         return now_ns - self._read_ns < LINGER_NS
@@ -344,50 +388,13 @@ class Live:
                 self._parts.set_effect(self._effect)
                 self._state.effect = self._state.light = None
                 self._state.refiners = []
+            self._mirror = asked.get("mirror", self._mirror)
+            if "room" in asked:
+                self._room.put(*asked["room"] or (None, None))
+                self._fit_room()
             if "framing" in asked:
                 self._parts.set_framing(asked["framing"])
             if "model" in asked:
                 self._parts.set_model(asked["model"])
         if self._parts.exchange():
             self._state = StreamState(failures=self._state.failures, framing=self._state.framing)
-
-
-def loading(
-    engine: str = "auto", threads: int | None = None, weights: Mapping[str, str | None] | None = None
-) -> Callable[[str], Segmenter]:
-    """What loads networks by name; local weights belong to the one they were given with."""
-
-    def load(spec: str) -> Segmenter:
-        options = {"engine": engine, "threads": threads, "weights": (weights or {}).get(spec)}
-        segmenter: Segmenter = _registry.create("models", spec, **options)
-        return segmenter
-
-    return load
-
-
-def make_effect(effect: Effect | str, **look: Any) -> Effect:
-    """An effect from its spelling and switches; an object as it is.
-
-    Raises:
-        OptionError, UnknownName, OpenError: it cannot be.
-    """
-    if isinstance(effect, str):
-        made: Effect = _registry.create("effects", effect, **look)
-        return made
-    if look:
-        raise OptionError("switches belong to an effect that is given by name, as in blur:0.6")
-    return effect
-
-
-def spelled(effect: Effect) -> str:
-    """An effect as `--effect` takes it, without its switches: `blur:0.6`."""
-    name = type(effect).__name__.lower()
-    own = next((item.name for item in getattr(effect, "__dataclass_fields__", {}).values() if not item.kw_only), None)
-    value = None if own is None else getattr(effect, own)
-    if isinstance(value, tuple):
-        value = "#" + bytes(value).hex()
-    return name if value is None or isinstance(value, np.ndarray) else f"{name}:{value}"
-
-
-def _is_clear(effect: Effect) -> bool:
-    return isinstance(effect, Transparent)

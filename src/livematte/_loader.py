@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from livematte import _registry
 from livematte._stages import Segmenter
 
 LEAVE_S = 5.0
@@ -105,3 +106,16 @@ class Loader:
                     self._done[purpose] = loaded
             if older is not None and older.segmenter is not None:
                 older.segmenter.close()
+
+
+def loading(
+    engine: str = "auto", threads: int | None = None, weights: Mapping[str, str | None] | None = None
+) -> Callable[[str], Segmenter]:
+    """What loads networks by name; local weights belong to the one they were given with."""
+
+    def load(spec: str) -> Segmenter:
+        options = {"engine": engine, "threads": threads, "weights": (weights or {}).get(spec)}
+        segmenter: Segmenter = _registry.create("models", spec, **options)
+        return segmenter
+
+    return load

@@ -194,6 +194,8 @@ def written(name: str, kept: Preset, folder: Path) -> str:
     kind, argument = _registry.split(values.get("effect", ""))
     if kind in WITH_PATH and argument and Path(argument).is_relative_to(folder):
         values["effect"] = f"{kind}:{Path(argument).relative_to(folder).as_posix()}"
+    if values.get("room") and Path(values["room"]).is_relative_to(folder):
+        values["room"] = Path(values["room"]).relative_to(folder).as_posix()
     key = name if BARE.fullmatch(name) else _quoted(name)
     return "\n".join([f"[presets.{key}]", *(f"{key} = {_toml(value)}" for key, value in values.items()), ""])
 

@@ -29,6 +29,8 @@ class Preset:
         light_wrap, softness, despill, match, who, zones: see `livematte.effects.Look`.
         framing: follow the people with a window.
         bokeh: of blur.
+        mirror: turn the output's left and right round.
+        room: path of a picture of the room without people; empty for none.
     """
 
     effect: str | None = None
@@ -41,6 +43,8 @@ class Preset:
     zones: tuple[Zone, ...] | None = None
     framing: bool | None = None
     bokeh: bool | None = None
+    mirror: bool | None = None
+    room: str | None = None
 
     def given(self) -> dict[str, Any]:
         """What it names."""
@@ -98,6 +102,8 @@ def preset(values: Mapping[str, Any], folder: Path | None = None) -> Preset:
             raise Misfit(key, str(exc)) from exc
     if folder is not None and "effect" in checked:
         checked["effect"] = _from_folder(checked["effect"], folder)
+    if folder is not None and checked.get("room"):
+        checked["room"] = str(folder.resolve() / Path(checked["room"]).expanduser())
     return Preset(**checked)
 
 
@@ -127,12 +133,12 @@ def nearest(name: str, known: tuple[str, ...]) -> str:
 
 def whole_effect(short: str) -> str | None:
     """The effect that a colour or a file's name alone must mean, as in `green` for `color:green`; else None."""
-    from livematte.effects.color import NAMED
+    from livematte.effects.color import is_named
     from livematte.sinks._codecs import CONTAINERS
     from livematte.sources import IMAGE_SUFFIXES
 
     suffix = Path(short).suffix.lower()
-    if short in NAMED or re.fullmatch(r"#[0-9a-fA-F]{6}", short):
+    if is_named(short) or re.fullmatch(r"#[0-9a-fA-F]{6}", short):
         return f"color:{short}"
     return f"image:{short}" if suffix in IMAGE_SUFFIXES else f"video:{short}" if suffix in CONTAINERS else None
 
@@ -164,6 +170,12 @@ def _switch(value: Any) -> bool:
     return value
 
 
+def _path(value: Any) -> str:
+    if not isinstance(value, str) or not value.isprintable():
+        raise OptionError(f"must be the path of a file, got {value!r:.80}")
+    return value
+
+
 def _who(value: Any) -> str:
     if value not in ("everyone", "nearest"):
         raise OptionError(f"must be 'everyone' or 'nearest', got {value!r:.80}")
@@ -181,4 +193,6 @@ CHECKS: dict[str, Callable[[Any], Any]] = {
     "zones": check_zones,
     "framing": _switch,
     "bokeh": _switch,
+    "mirror": _switch,
+    "room": _path,
 }

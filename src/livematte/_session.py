@@ -39,22 +39,40 @@ def build_stages(
     """
     if lookahead and not temporal:
         raise OptionError("lookahead steadies frames that follow one another: it needs a video and temporal=True")
-    if threads is not None and not 1 <= threads <= 256:
-        raise OptionError(f"threads must be from 1 to 256, got {threads}")
+    check_threads(threads)
     painter: Effect = _registry.create("effects", effect) if isinstance(effect, str) else effect or Blur()
     refiners = build_refiners(painter, temporal=temporal, refine=refine, room=room)
-    segmenter: Segmenter = (
-        _registry.create("models", model, engine=engine, threads=threads, weights=weights)
-        if isinstance(model, str)
-        else model
-    )
+    segmenter = load(model, engine=engine, threads=threads, weights=weights) if isinstance(model, str) else model
     return Stages(segmenter, refiners, painter, temporal, framing, lookahead)
 
 
+def load(
+    model: str, *, engine: str = "auto", threads: int | None = None, weights: str | Path | None = None
+) -> Segmenter:
+    """The network by its name, loaded.
+
+    Raises:
+        UnknownName, MissingExtra, OptionError, WeightsError, LoadError.
+    """
+    check_threads(threads)
+    segmenter: Segmenter = _registry.create("models", model, engine=engine, threads=threads, weights=weights)
+    return segmenter
+
+
+def check_threads(threads: int | None) -> None:
+    """Refuse a number of threads that no engine is asked for.
+
+    Raises:
+        OptionError: not from 1 to 256.
+    """
+    if threads is not None and not 1 <= threads <= 256:
+        raise OptionError(f"threads must be from 1 to 256, got {threads}")
+
+
 def build_refiners(
-    effect: Effect, *, temporal: bool, refine: bool, room: str | Path | U8 | None = None
+    effect: Effect, *, temporal: bool, refine: bool, room: str | Path | U8 | Refiner | None = None
 ) -> tuple[Refiner, ...]:
-    """The refiners that an effect's switches ask for, in order."""
+    """The refiners that an effect's switches ask for, in order; `room` is a picture, or made of one already."""
     from livematte.refine.foreground import Foreground
     from livematte.refine.guided import Guided, Upsample
     from livematte.refine.nearest import Nearest
@@ -62,7 +80,9 @@ def build_refiners(
     from livematte.refine.temporal import Temporal
     from livematte.refine.zones import Inside
 
-    chain: list[Refiner] = [] if room is None else [Room(room)]
+    chain: list[Refiner] = []
+    if room is not None:
+        chain.append(Room(room) if isinstance(room, (str, Path, np.ndarray)) else room)
     if zones := getattr(effect, "zones", ()):
         chain.append(Inside(zones))
     if getattr(effect, "who", "everyone") == "nearest":

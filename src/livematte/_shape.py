@@ -101,6 +101,13 @@ def halved(frame: Frame) -> Frame:
     return frame.with_planes((y, u, v))
 
 
+def mirrored(picture: Frame) -> Frame:
+    """The picture with left and right turned round, its alpha too."""
+    y, u, v = (np.ascontiguousarray(plane[:, ::-1]) for plane in picture.planes)
+    alpha = None if picture.alpha is None else np.ascontiguousarray(picture.alpha[:, ::-1])
+    return picture.with_planes((y, u, v), alpha)
+
+
 def opaque(picture: Frame) -> Frame:
     """The picture with an alpha that says so, for an output that has one."""
     if picture.alpha is not None:

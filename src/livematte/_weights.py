@@ -102,12 +102,13 @@ def place(file: WeightsFile) -> Path:
     return (PACKAGED if file.packaged else cache_dir() / "weights") / file.path
 
 
-def locate(file: WeightsFile, model: str) -> Path:
+def locate(file: WeightsFile, model: str, option: str | None = "--weights FILE") -> Path:
     """The path of `file`, which must be there already and unharmed.
 
     Args:
         file: one of the model's files.
         model: its registry name such as `mediapipe:landscape`, for the message.
+        option: what the command that asks takes in place of it; None if it takes nothing.
 
     Raises:
         WeightsError: it is not there; the message says how to get it.
@@ -116,14 +117,16 @@ def locate(file: WeightsFile, model: str) -> Path:
     path = place(file)
     command = f"livematte models pull {model}" + (f" --accept-licence {file.consent}" if file.consent else "")
     if not path.is_file():
+        other = f"pass {option}, or " if option else ""
         if file.packaged:
             raise WeightsError(f"{path} is missing from the installation: install livematte again")
         if not file.published:
             raise WeightsError(
                 f"the weights of {model} are not on this machine, and have no official address: "
-                f"pass --weights FILE, or put {Path(file.path).name} at {path}"
+                f"{other}put {Path(file.path).name} at {path}"
             )
-        raise WeightsError(f"the weights of {model} are not on this machine: run `{command}` or pass --weights FILE")
+        other = f" or pass {option}" if option else ""
+        raise WeightsError(f"the weights of {model} are not on this machine: run `{command}`{other}")
     if not file.published:
         verify(path, file)
     elif not file.packaged:

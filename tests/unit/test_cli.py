@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import importlib
 import json
+import os
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -102,7 +104,7 @@ def test_bokeh_is_another_blur(livematte: Callable, tmp_path: Path, astronaut_pa
     assert difference[80:160, 200:260].max() <= 2, "the face"
 
 
-@pytest.mark.parametrize("background", ["color:blue", "#0000ff", "color:#0000FF"])
+@pytest.mark.parametrize("background", ["color:blue", "color:Blue", "#0000ff", "color:#0000FF"])
 def test_replace_by_a_colour(background: str, livematte: Callable, tmp_path: Path, astronaut_path: Path) -> None:
     out = tmp_path / "out.png"
     assert livematte("replace", astronaut_path, "-o", out, "--with", background)[0] == 0
@@ -313,6 +315,18 @@ def test_engines_do_not_greet_their_users(tmp_path: Path, shared: Callable[[str]
         capture_output=True, text=True, check=True, timeout=120,
     )  # fmt: skip
     assert (done.stdout, done.stderr) == ("", "")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals")
+def test_ctrl_c_while_numpy_loads(tmp_path: Path) -> None:
+    (tmp_path / "numpy.py").write_text("import os, signal, time\nos.kill(os.getpid(), signal.SIGINT)\ntime.sleep(60)\n")
+    command = [sys.executable, "-m", "livematte", "blur", CLIP, "-o", "out.mp4"]
+    environment = {**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"}
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=False, timeout=60, cwd=tmp_path, env=environment
+    )
+    assert done.returncode == cli.SIGNALED + signal.SIGINT
+    assert done.stderr == "livematte: error: stopped by SIGINT; nothing was written\n"
 
 
 def shell(line: str, folder: Path) -> tuple[int, str, str]:

@@ -18,6 +18,7 @@ import pytest
 
 from livematte import Blur, OpenError, OptionError, Size, _pipewire
 from livematte._pipewire import Node
+from livematte.cli import _live_line
 from livematte.cli import live as live_command
 from livematte.cli._job import heard
 from livematte.cli._keys import keys
@@ -175,23 +176,23 @@ STATUS: dict[str, Any] = {
 
 
 def test_the_line() -> None:
-    text = live_command.line(STATUS)
+    text = _live_line.line(STATUS)
     assert text == (
         "open 1280x720 30.0 fps | p50 9 p95 21 p99 31 ms | dropped 2 | covered 11 | full | blur:0.6 | livematte:fast"
     )
     assert text.index("full") < 80
-    unseen = live_command.line({**STATUS, "readers": 0, "camera": "closed"})
+    unseen = _live_line.line({**STATUS, "readers": 0, "camera": "closed"})
     assert unseen.startswith("nobody looks 1280x720 30.0 fps")
     nothing = {**STATUS, "paused": True, "loading": True, "latency": dict.fromkeys(STATUS["latency"]), "error": "gone"}
-    assert live_command.line(nothing).startswith("paused 1280x720 30.0 fps | gone | - ms | ")
-    assert live_command.line(nothing).endswith(" | loading livematte:fast")
+    assert _live_line.line(nothing).startswith("paused 1280x720 30.0 fps | gone | - ms | ")
+    assert _live_line.line(nothing).endswith(" | loading livematte:fast")
 
 
 def test_the_line_is_drawn_now_and_then(capsys: pytest.CaptureFixture[str]) -> None:
     from livematte._clock import ManualClock
 
     clock = ManualClock()
-    shown = live_command.StatusLine(clock)
+    shown = _live_line.StatusLine(clock)
     for _ in range(30):  # a second of frames
         shown.draw(lambda: STATUS)
         clock.advance_ms(1000 / 30)

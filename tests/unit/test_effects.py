@@ -134,3 +134,33 @@ def test_bad_spellings(spec: str, says: str) -> None:
 def test_switches_are_checked(options: dict[str, object]) -> None:
     with pytest.raises(OptionError):
         Blur(**options)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("name", "rgb"),
+    [
+        ("red", (255, 0, 0)),
+        ("RebeccaPurple", (102, 51, 153)),
+        ("grey", (128, 128, 128)),
+        ("tomato", (255, 99, 71)),
+        ("green", (0, 177, 64)),  # of chroma-key paint, not CSS's
+    ],
+)
+def test_named_colours(name: str, rgb: tuple[int, int, int]) -> None:
+    assert Color(name).rgb == rgb
+
+
+def test_all_colours_of_css_have_names() -> None:
+    from livematte.effects._css_colors import css_colors
+
+    colours = css_colors()
+    assert len(colours) == 148
+    assert list(colours) == sorted(colours)
+    assert {(*colours[name],) for name in ("gray", "grey")} == {(128, 128, 128)}
+    pairs = [name for name in colours if "grey" in name]
+    assert all(colours[name] == colours[name.replace("grey", "gray")] for name in pairs)
+
+
+def test_a_colour_that_is_nearly_one() -> None:
+    with pytest.raises(OptionError, match=r"a name of CSS such as red or navy; got 'tomatoe'; did you mean tomato"):
+        Color("tomatoe")

@@ -43,8 +43,8 @@ def modules_after(statement: str) -> set[str]:
 
 @pytest.fixture(scope="module")
 def added() -> set[str]:
-    """What `import livematte` loads beyond NumPy."""
-    return modules_after("import livematte") - modules_after("import numpy, json")
+    """What the whole of the public API loads beyond NumPy."""
+    return modules_after("from livematte import *") - modules_after("import numpy, json")
 
 
 def test_no_heavy_package_is_loaded(added: set[str]) -> None:
@@ -71,6 +71,20 @@ def test_the_public_api_is_what_all_says() -> None:
 
     assert sorted(livematte.__all__) == livematte.__all__
     assert {name for name in livematte.__all__ if not hasattr(livematte, name)} == set()
+
+
+def test_numpy_is_loaded_when_it_is_needed() -> None:
+    """Before that, what the command line does on Ctrl-C is in force."""
+    assert "numpy" not in modules_after("import livematte.cli")
+    assert "numpy" in modules_after("from livematte import Session")
+
+
+def test_every_name_has_a_home_and_no_other_is_there() -> None:
+    import livematte
+
+    assert set(livematte._HOME_OF) == set(livematte.__all__) <= set(dir(livematte))
+    with pytest.raises(AttributeError, match="'livematte' has no attribute 'Sesion'"):
+        livematte.Sesion  # noqa: B018
 
 
 def test_the_command_line_starts_without_engine_and_decoder() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import importlib.util
 import os
 import subprocess
@@ -138,6 +139,54 @@ class TestNothingIsLeft:
         name = "é" * 120 + ".mp4"
         write(tmp_path / name, synthetic(frames=1))
         assert left_in(tmp_path) == [name]
+
+
+class TestTwoThatWantOneName:
+    """Without leave to replace, the first to finish has the name; no finished work of either is lost."""
+
+    @pytest.mark.parametrize("links", [True, False], ids=["links", "no hard links"])
+    def test_a_file(self, tmp_path, monkeypatch, links):
+        def refused(*args):
+            raise OSError(errno.EPERM, "Operation not permitted")
+
+        if not links:
+            monkeypatch.setattr(os, "link", refused)
+        parts = [PartialFile(tmp_path / "a.mp4", overwrite=False) for _ in range(3)]
+        for number, part in enumerate(parts):
+            part.hidden.write_bytes(bytes([number]))
+        parts[0].keep()
+        for part, name in zip(parts[1:], ("a-2.mp4", "a-3.mp4"), strict=True):
+            with pytest.raises(SinkError, match=rf"written by somebody else meanwhile .* is in .*{name}$"):
+                part.keep()
+            part.drop()
+        assert [(tmp_path / name).read_bytes() for name in left_in(tmp_path)] == [b"\1", b"\2", b"\0"]
+        assert left_in(tmp_path) == ["a-2.mp4", "a-3.mp4", "a.mp4"]
+
+    @pytest.mark.parametrize("name", ["a.mp4", "a.png", "a/"])
+    def test_what_sinks_write(self, tmp_path, name):
+        options = {} if name == "a/" else {"overwrite": False}
+        path = f"{tmp_path}/{name}"
+
+        def between():
+            yield from synthetic(frames=1)
+            write(path, synthetic(frames=1), **options)
+
+        with pytest.raises(SinkError, match="meanwhile"):
+            write(path, between(), **options)
+        assert len(left_in(tmp_path)) == 2
+
+    def test_with_leave_the_last_one_wins(self, tmp_path):
+        parts = [PartialFile(tmp_path / "a.mp4") for _ in range(2)]
+        for number, part in enumerate(parts):
+            part.hidden.write_bytes(bytes([number]))
+            part.keep()
+        assert left_in(tmp_path) == ["a.mp4"]
+        assert (tmp_path / "a.mp4").read_bytes() == b"\1"
+
+    def test_what_is_there_at_the_start_is_refused_at_the_start(self, tmp_path):
+        (tmp_path / "a.mp4").touch()
+        with pytest.raises(SinkError, match="exists; choose another name"):
+            PartialFile(tmp_path / "a.mp4", overwrite=False)
 
 
 def test_partial_file_is_dropped_twice_without_complaint(tmp_path):

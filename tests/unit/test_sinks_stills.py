@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import av
@@ -16,6 +17,7 @@ from livematte._stages import StreamInfo
 from livematte.sinks import AlphaOnly, open_sink
 from livematte.sinks.folder import split_pattern
 from livematte.sinks.raw import Raw
+from livematte.sources import FileInfo, open_source
 from livematte.sources._still import read_image
 from livematte.sources.raw import Raw as RawSource
 
@@ -167,6 +169,42 @@ class TestFolder:
         write(f"{tmp_path}/out", frames)
         for before, after in zip(frames, read(tmp_path / "out"), strict=True):
             np.testing.assert_array_equal(np.stack(before.planes), np.stack(after.planes))
+
+    def test_pictures_of_a_folder_keep_their_names_and_formats(self, tmp_path):
+        (tmp_path / "in").mkdir()
+        for name in ("zoe.jpg", "Bob.JPEG", "9.png", "10.webp", "scan.tiff"):
+            make.still(tmp_path / "in" / name, make.picture(0, 16, 8))
+        photos = open_source(tmp_path / "in")
+        plain = list(photos)
+        alpha = [replace(frame, alpha=np.zeros((8, 16), np.uint8)) for frame in plain]
+        for folder, frames, options, names in (
+            ("out", plain, {}, ["10.webp", "9.png", "Bob.JPEG", "scan.png", "zoe.jpg"]),
+            ("alpha", alpha, {}, ["10.webp", "9.png", "Bob.png", "scan.png", "zoe.png"]),
+            ("matte", alpha, {"alpha_only": True}, ["10.png", "9.png", "Bob.png", "scan.png", "zoe.png"]),
+            ("numbered/%d.png", plain, {}, ["1.png", "2.png", "3.png", "4.png", "5.png"]),
+        ):
+            with open_sink(
+                f"{tmp_path}/{folder}" + ("" if "%" in folder else "/"), source_info=photos.info, **options
+            ) as sink:
+                for frame in frames:
+                    sink.write(frame)
+            assert left_in(tmp_path / folder.partition("/")[0]) == names
+
+    def test_an_own_name_is_that_of_its_picture(self, tmp_path):
+        (tmp_path / "in").mkdir()
+        for index, name in enumerate(("2.png", "10.png", "a.png")):
+            make.still(tmp_path / "in" / name, make.picture(index, 16, 8))
+        write(f"{tmp_path}/out/", open_source(tmp_path / "in"), info=open_source(tmp_path / "in").info)
+        for name in left_in(tmp_path / "in"):
+            before, after = (read_image(tmp_path / folder / name) for folder in ("in", "out"))
+            np.testing.assert_array_equal(np.stack(before.planes), np.stack(after.planes))
+
+    @pytest.mark.parametrize("names", [("alice.jpg", "alice.png"), ("alice.jpg", "Alice.jpg")])
+    def test_two_that_would_share_a_name(self, tmp_path, names):
+        info = FileInfo(names=names)
+        with pytest.raises(OptionError, match=r"might both become .*rename one of them, or number .*out/%05d\.png"):
+            open_sink(f"{tmp_path}/out/", source_info=info)
+        open_sink(f"{tmp_path}/out/%05d.png", source_info=info)
 
     def test_it_does_not_mix_into_what_is_there(self, tmp_path):
         (tmp_path / "mine.txt").touch()

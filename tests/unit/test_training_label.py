@@ -371,5 +371,5 @@ def test_portrait_in_two_processes(shared_weights: Path, astronaut: U8, tmp_path
 
 
 def test_no_teacher_without_weights(photos: Path, tmp_path: Path) -> None:
-    with pytest.raises(LivematteError, match="livematte models pull mediapipe:general"):
+    with pytest.raises(LivematteError, match=r"run `livematte models pull mediapipe:general` or pass --weights DIR$"):
         label.label(photos, tmp_path / "out")

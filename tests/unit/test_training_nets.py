@@ -137,7 +137,7 @@ def test_every_weight_has_a_gradient(selfie: Path, bf16: bool) -> None:
 
 
 def test_a_tag_is_found_where_pulled_weights_lie(shared: Callable[[str], Path]) -> None:
-    with pytest.raises(WeightsError, match="livematte models pull mediapipe:landscape"):
+    with pytest.raises(WeightsError, match=r"run `livematte models pull mediapipe:landscape`$"):
         nets.begin("mediapipe")
     place = _weights.place(SPECS["landscape"].files[0])
     place.parent.mkdir(parents=True, exist_ok=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -147,6 +148,29 @@ def test_a_loss_that_is_no_number_ends_the_run(job: Job) -> None:
 def test_options_that_cannot_be(job: Job, change: dict[str, Any], message: str) -> None:
     with pytest.raises(OptionError, match=message):
         train(replace(job, **change))
+
+
+@pytest.mark.parametrize("fault", ["no data", "no mask", "no picture", "too large for the net"])
+def test_a_run_that_cannot_begin_leaves_no_folder(job: Job, people: Path, tmp_path: Path, fault: str) -> None:
+    broken = tmp_path / "broken"
+    shutil.copytree(people, broken)
+    if fault == "no mask":
+        (broken / "masks" / "15.png").unlink()
+    if fault == "no picture":  # only seen when all are read
+        (broken / "images" / "15.png").write_bytes(b"no picture")
+    stages = (replace(job.recipe.stages[0], sizes=((100, 50),)),) if "too" in fault else job.recipe.stages
+    folders = () if fault == "no data" else (Folder(broken),)
+    recipe = replace(job.recipe, stages=stages)
+    with pytest.raises(LivematteError):
+        train(replace(job, recipe=recipe, folders=folders, out=tmp_path / "runs" / "s", cache=None))
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_run_that_cannot_begin_leaves_a_folder_that_was_there(job: Job, tmp_path: Path) -> None:
+    (tmp_path / "runs" / "s").mkdir(parents=True)
+    with pytest.raises(OptionError):
+        train(replace(job, folders=(), out=tmp_path / "runs" / "s"))
+    assert (tmp_path / "runs" / "s").is_dir()
 
 
 def test_a_size_or_network_that_cannot_be(job: Job) -> None:

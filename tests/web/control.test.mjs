@@ -255,6 +255,24 @@ for (const name of NAMES) {
       assert.match(await page.evaluate(() => document.getElementById("notice").textContent), /no picture to draw on: start the stream, with the preview on/);
     });
 
+    test("mirrored, zones lie as they are seen; the empty room is refused while somebody is in it", async () => {
+      const ask = (values) => fetch(new URL("api/settings", stream.url), { method: "PATCH", headers: { Authorization: `Bearer ${stream.token}` }, body: JSON.stringify(values) });
+      await open();
+      await ask({ zones: [[[0, 0], [0.25, 0], [0, 1]]] });
+      await until(() => document.querySelector("#zone-marks polygon")?.getAttribute("points") === "0,0 160,0 0,360");
+      await page.focus("#mirror");
+      await page.keyboard.press("Space");
+      await until(() => document.querySelector("#zone-marks polygon")?.getAttribute("points") === "640,0 480,0 640,360");
+      await ask({ zones: [], mirror: false });
+      await until(() => !document.getElementById("mirror").checked);
+      await tabTo("room");
+      await page.keyboard.press("Enter");
+      await until(() => /^Step out of the picture: [123]$/.test(document.getElementById("room-said").value) && document.getElementById("room").disabled);
+      await until(() => document.getElementById("room-said").value.startsWith("The room was not taken: somebody is in the picture"));
+      assert.equal(await page.evaluate(() => document.getElementById("room").disabled || !document.getElementById("room-drop").disabled), false);
+      await shoot("room");
+    });
+
     test("another network", async () => {
       await open();
       await until(() => document.getElementById("model").options.length >= 2);

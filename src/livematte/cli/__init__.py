@@ -36,6 +36,7 @@ class Stopped(BaseException):
     def __init__(self, signum: int) -> None:
         super().__init__(signum)
         self.signum = signum
+        self.left = "nothing was written"  # what a job of several parts left behind, if it says so
 
 
 def main() -> NoReturn:
@@ -55,10 +56,10 @@ def run(arguments: Sequence[str]) -> int:
         The exit code: 0 done, 1 failed, 2 not understood, 128 + n stopped by signal n.
         Failures print one line on stderr, and raise instead if `--debug` is given.
     """
-    from livematte.cli import _app
-
     debug = "--debug" in arguments
     try:
+        from livematte.cli import _app
+
         code = _app.build()(list(arguments), prog_name="livematte", standalone_mode=False)
         sys.stdout.flush()
         return code if isinstance(code, int) else 0
@@ -67,7 +68,7 @@ def run(arguments: Sequence[str]) -> int:
             raise
         return _fail(str(exc), FAILED)
     except Stopped as exc:
-        return _fail(f"stopped by {signal.Signals(exc.signum).name}; nothing was written", SIGNALED + exc.signum)
+        return _fail(f"stopped by {signal.Signals(exc.signum).name}; {exc.left}", SIGNALED + exc.signum)
     except BrokenPipeError:
         # Whoever read our output has gone: `livematte doctor | head` is no failure to report.
         sys.stdout = None
@@ -95,8 +96,13 @@ def _usage(exc: Exception) -> str:
 
 
 def _fail(message: str, code: int) -> int:
-    sys.stderr.write(f"livematte: error: {' '.join(message.split())}\n")
+    complain(message)
     return code
+
+
+def complain(message: str) -> None:
+    """Tell of an error, in one line on stderr."""
+    sys.stderr.write(f"livematte: error: {' '.join(message.split())}\n")
 
 
 def _open_missing_streams() -> None:

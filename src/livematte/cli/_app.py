@@ -21,6 +21,7 @@ ORDER = (
     "parts",
     "classes",
     "grey",
+    "batch",
     "serve",
     "models",
     "doctor",

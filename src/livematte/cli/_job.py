@@ -1,4 +1,4 @@
-"""One input through the pipeline to one output: what blur, replace, remove and matte share."""
+"""Inputs through the pipeline to outputs: what blur, replace, remove and matte share."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,10 +16,11 @@ import typer
 from livematte._address import without_secrets
 from livematte._errors import OptionError
 from livematte._pipeline import MAX_FAILURES, run
-from livematte._session import build_stages
+from livematte._session import build_stages, load
 from livematte._stages import Effect, Segmenter
 from livematte._stats import Stats
-from livematte.cli._options import Job, network
+from livematte.cli._many import Item, each, folders_of, pair
+from livematte.cli._options import Job, with_classes
 from livematte.cli._progress import progress
 
 PIPE = "-"
@@ -45,6 +46,7 @@ def process(
     alpha_only: bool = False,
     framing: bool = False,
     paint: Paint | None = None,
+    plan: tuple[list[Item], Path] | None = None,
 ) -> None:
     """Run the job and report on it.
 
@@ -54,44 +56,91 @@ def process(
         framing: follow the people with a window over the output.
         alpha_only: write the matte in place of the picture.
         paint: puts another segmenter around the network, whose mattes are whole already.
+        plan: what becomes of what, and the folder of it all; by default what `pair` says.
 
     Raises:
-        LivematteError: the job failed; nothing stays under the output's name.
+        LivematteError: the job failed; nothing stays under the output's name. Of several inputs
+            those that did not fail have become what they should.
     """
+    from livematte.effects.transparent import Transparent
+
+    for source in job.inputs:
+        check_ends(source)
+    check_format(job)
+    transparent = isinstance(effect, Transparent) and not alpha_only
+    items, root = plan or pair(job.inputs, job.output, alpha=transparent, grey=alpha_only)
+    if not items:
+        return
+    with ExitStack() as stack:
+        stack.enter_context(folders_of(items, root))
+        loaded = Loaded(job, paint)
+        stack.callback(loaded.close)
+
+        def work(item: Item, label: str) -> None:
+            shown = f"{command} {label}".strip()
+            _one(job, item, shown, effect, loaded, command, alpha_only=alpha_only, framing=framing)
+
+        if len(items) == 1 and plan is None:
+            return work(items[0], "")
+        loaded.network()  # if it cannot be had, one line says so, not one for each input
+        each(items, work, lambda item, why: _report_failure(job, command, item, why), debug=job.debug)
+
+
+class Loaded:
+    """The network of a job, loaded once, when the first input is there."""
+
+    def __init__(self, job: Job, paint: Paint | None) -> None:
+        self._job, self.paint = job, paint
+        self._network: Segmenter | None = None
+
+    def network(self) -> Segmenter:
+        """It, or what paints in its place."""
+        if self._network is None:
+            job = self._job
+            with nullcontext() if job.debug else quiet():
+                name = job.model if self.paint else with_classes(job.model, job.classes)
+                self._network = load(name, engine=job.engine, threads=job.threads, weights=job.weights)
+            if self.paint:
+                self._network = self.paint(self._network)
+        return self._network
+
+    def close(self) -> None:
+        """Free the engine."""
+        if self._network is not None:
+            self._network.close()
+
+
+def _one(
+    job: Job, item: Item, label: str, effect: Effect, loaded: Loaded, command: str, *, alpha_only: bool, framing: bool
+) -> None:
+    """One input through the pipeline to its output."""
     from livematte.sinks import open_sink
     from livematte.sources import open_source, source_name
 
-    check_ends(job.input)
-    check_output(job.input, job.output, job.overwrite)
-    source = open_source(job.input, **_source_options(job))
+    check_output(item.input, item.output, job.overwrite)
+    source = open_source(item.input, **_source_options(job, item))
     with source:
-        sink = open_sink(job.output, source_info=source.info, **_sink_options(job, alpha_only))
+        sink = open_sink(item.output, source_info=source.info, **_sink_options(job, item, alpha_only))
         # Pictures that do not follow one another must not lend each other their mattes.
-        film = source_name(job.input)[0] not in PICTURES
-        with nullcontext() if job.debug else quiet():
-            stages = build_stages(
-                job.model if paint else network(job),
-                effect,
-                engine=job.engine,
-                threads=job.threads,
-                weights=job.weights,
-                temporal=film if job.temporal is None else job.temporal,
-                refine=job.refine,
-                room=job.room,
-                framing=framing,
-                lookahead=job.lookahead,
-            )
-        if paint:
-            stages = replace(stages, segmenter=paint(stages.segmenter), refiners=())
+        film = source_name(item.input)[0] not in PICTURES
+        stages = build_stages(
+            loaded.network(),
+            effect,
+            threads=job.threads,
+            temporal=film if job.temporal is None else job.temporal,
+            refine=job.refine,
+            room=job.room,
+            framing=framing,
+            lookahead=job.lookahead,
+        )
+        if loaded.paint:
+            stages = replace(stages, refiners=())
         stats = Stats()
         # A short clip in which no frame at all has a matte must fail too.
         max_failures = min(MAX_FAILURES, source.info.frames or MAX_FAILURES)
-        try:
-            with progress(command, source.info.frames) as shown:
-                run(source, stages, sink, stats=stats, max_failures=max_failures, progress=shown)
-        finally:
-            stages.segmenter.close()
-    _report(job, command, stats, getattr(stages.segmenter, "engine", job.engine), getattr(sink, "notes", []))
+        with progress(label, source.info.frames) as shown:
+            run(source, stages, sink, stats=stats, max_failures=max_failures, progress=shown)
+    _report(job, command, item, stats, getattr(stages.segmenter, "engine", job.engine), getattr(sink, "notes", []))
 
 
 @contextmanager
@@ -121,20 +170,21 @@ def heard() -> Iterator[None]:
         os.close(kept)
 
 
-def _source_options(job: Job) -> dict[str, Any]:
+def _source_options(job: Job, item: Item) -> dict[str, Any]:
     """Options of the input; --format means the output where only that is a pipe."""
-    for_output = job.output == PIPE and job.input != PIPE
+    for_output = item.output == PIPE and item.input != PIPE
     return {"format": None if for_output else job.format, "keep_broken": job.keep_broken or None}
 
 
-def _sink_options(job: Job, alpha_only: bool) -> dict[str, Any]:
+def _sink_options(job: Job, item: Item, alpha_only: bool) -> dict[str, Any]:
     """Options of the output; None counts as not given."""
     return {
         "codec": job.codec,
         "crf": job.crf,
         "preset": job.preset,
-        "format": job.format if job.output == PIPE else None,
+        "format": job.format if item.output == PIPE else None,
         "audio": None if job.audio else False,
+        "overwrite": job.overwrite,
         "alpha_only": alpha_only or None,
     }
 
@@ -151,6 +201,19 @@ def check_ends(source: str) -> None:
         raise OptionError(
             f"{without_secrets(source)} is live and has no end of its own; record it by `livematte live --input "
             f"{without_secrets(source)} --out FILE`, where q and Ctrl-C end in order, or work on a file"
+        )
+
+
+def check_format(job: Job) -> None:
+    """Refuse --format where neither side is a pipe: it would mean nothing.
+
+    Raises:
+        OptionError: it would.
+    """
+    if job.format is not None and PIPE not in (*job.inputs, job.output):
+        raise OptionError(
+            f"--format says what a pipe carries, and neither side is {PIPE}, which stands for one; leave it out, or "
+            f"choose what a file is by its suffix and --codec"
         )
 
 
@@ -173,17 +236,17 @@ def check_output(source: str, output: str, overwrite: bool) -> None:
         raise OptionError(f"{output} exists; choose another name, or pass -y to replace it")
 
 
-def _report(job: Job, command: str, stats: Stats, engine: str, notes: list[str]) -> None:
+def _report(job: Job, command: str, item: Item, stats: Stats, engine: str, notes: list[str]) -> None:
     """Figures as JSON if asked for; else a line for a person who watches, and what they should know."""
-    notes = list(notes)
+    notes, many = list(notes), len(job.inputs) > 1 or command == "batch"
     if stats.covered:
         notes.append(f"{stats.covered} of {stats.frames} frames had no matte and show the background alone")
     if job.json:
         seconds = (stats.clock() - stats.started_ns) / 1e9
         figures: dict[str, Any] = {
             "command": command,
-            "input": without_secrets(job.input),
-            "output": without_secrets(job.output),
+            "input": without_secrets(item.input),
+            "output": without_secrets(item.output),
             "model": job.model,
             "engine": engine,
             "seconds": round(seconds, 3),
@@ -191,9 +254,16 @@ def _report(job: Job, command: str, stats: Stats, engine: str, notes: list[str])
             "notes": notes,
         }
         # Frames have stdout to themselves.
-        typer.echo(json.dumps(figures), err=job.output == PIPE)
+        typer.echo(json.dumps(figures), err=item.output == PIPE)
         return
     for note in notes:
-        typer.echo(f"livematte: note: {note}", err=True)
+        which = f"{item.input}: " if many else ""
+        typer.echo(f"livematte: note: {which}{note}", err=True)
     if sys.stderr.isatty():
-        typer.echo(f"{without_secrets(job.output)}: {stats.frames} frames, {stats.fps:.1f} fps", err=True)
+        typer.echo(f"{without_secrets(item.output)}: {stats.frames} frames, {stats.fps:.1f} fps", err=True)
+
+
+def _report_failure(job: Job, command: str, item: Item, why: str) -> None:
+    """One of several inputs failed: the JSON of it, if that was asked for."""
+    if job.json:
+        typer.echo(json.dumps({"command": command, "input": item.input, "output": item.output, "error": why}))

@@ -15,10 +15,17 @@ from livematte._errors import OptionError
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """One input that becomes one output."""
+    """Inputs, each of which becomes an output."""
 
-    input: Annotated[str, typer.Argument(metavar="INPUT", help="Video, picture, folder of pictures, or - for stdin.")]
-    output: Annotated[str, typer.Option("--output", "-o", metavar="OUTPUT", help="Where the result goes; - is stdout.")]
+    inputs: Annotated[
+        list[str], typer.Argument(metavar="INPUT", help="Videos, pictures, a folder of pictures, or - for stdin.")
+    ]
+    output: Annotated[
+        str,
+        typer.Option(
+            "--output", "-o", metavar="OUTPUT", help="Where the result goes; folder/ for several, - for stdout."
+        ),
+    ]
     model: Annotated[str, typer.Option(help="Network that finds people; `livematte models list`.")] = "livematte"
     classes: Annotated[
         str | None,
@@ -58,22 +65,23 @@ class Job:
     debug: Annotated[bool, typer.Option("--debug", help="Show a traceback if something fails.")] = False
 
 
-def network(job: Job) -> str:
+def with_classes(model: str, classes: str | None) -> str:
     """The model with the classes that stay, as the registry spells it.
 
     Raises:
-        OptionError: a model that tells no classes apart.
+        OptionError: a model that tells no classes apart, or that names others already.
     """
-    if job.classes is None:
-        return job.model
+    if classes is None:
+        return model
     from livematte import _registry
 
-    name, argument = _registry.split(job.model)
+    name, argument = _registry.split(model)
     if not any(spec.classes for spec in getattr(_registry.load("models", name), "SPECS", {}).values()):
-        raise OptionError(
-            f"{job.model} tells no classes apart: --classes is for --model deeplabv3 or mediapipe:multiclass"
-        )
-    return f"{name}:{argument or ''}:{job.classes}"
+        raise OptionError(f"{model} tells no classes apart: --classes is for --model deeplabv3 or mediapipe:multiclass")
+    tag, colon, named = (argument or "").partition(":")
+    if colon and named != classes:
+        raise OptionError(f"--model {model} and --classes {classes} name two lists of classes: give one of them")
+    return f"{name}:{tag}:{classes}"
 
 
 Zones = Annotated[

@@ -9,7 +9,9 @@ import typer
 from livematte.cli._job import process
 from livematte.cli._options import Job, LookOptions, expand
 
-EXAMPLE = "Example: livematte blur talk.mp4 -o private.mp4 --strength 0.8"
+EXAMPLE = (
+    "Example: livematte blur talk.mp4 -o private.mp4 --strength 0.8 (many: livematte blur *.mp4 *.jpg -o private/)"
+)
 
 
 @expand

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -102,6 +103,45 @@ def model(
     _done(found, json_)
 
 
+@app.command(epilog="Example: livematte ctl room")
+def room(
+    drop: Annotated[bool, typer.Option("--drop", help="Forget the picture of the room.")] = False,
+    name: Name = None,
+    json_: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Take a picture of the room without people, which sharpens the matte: step out, and it counts down.
+
+    It is refused if somebody is seen in it; what goes out does not change meanwhile. It is kept until
+    the stream ends or --drop, and never written to disk. A camera that stands still is needed.
+    """
+    client = _client(name)
+    if drop:
+        return _done(client.room("DELETE"), json_, "the room is forgotten")
+    found, told = client.room("POST"), -1
+    end = time.monotonic() + PATIENCE_S
+    while (left := _room(found).get("taking")) is not None and time.monotonic() < end:
+        if math.ceil(left) != told:
+            told = math.ceil(left)
+            typer.echo(f"{told}: {'step out of the picture' if told else 'taking the room'}", err=True)
+        time.sleep(LOOK_S)
+        found = client.status()
+    if (why := _room(found).get("refused")) or _room(found).get("source") != "taken":
+        raise OptionError(why or "the stream ended before the room was taken")
+    _done(found, json_, "the room is taken")
+
+
+@app.command(epilog="Example: livematte ctl mirror on")
+def mirror(
+    value: Annotated[str, typer.Argument(metavar="on|off", help="Whether left and right are turned round.")],
+    name: Name = None,
+    json_: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Turn left and right of the output round, or leave them."""
+    _done(_client(name).change(mirror=_is_on("mirror", value)), json_)
+
+
 @app.command(epilog="Example: livematte ctl framing on")
 def framing(
     value: Annotated[str, typer.Argument(metavar="on|off", help="Whether the picture follows them.")],
@@ -110,9 +150,7 @@ def framing(
     debug: Debug = False,
 ) -> None:
     """Keep the people in the middle, or show all. Off shows the whole picture."""
-    if value not in ("on", "off"):
-        raise OptionError(f"framing is on or off, got {value!r}")
-    _done(_client(name).change(framing=value == "on"), json_)
+    _done(_client(name).change(framing=_is_on("framing", value)), json_)
 
 
 @app.command(epilog="Example: livematte ctl pause")
@@ -190,6 +228,10 @@ def described(found: dict[str, Any]) -> list[str]:
         ]
     chosen = f" (preset {found['preset']})" if found["preset"] else ""
     lines.append(f"effect    {found['picture'] if settings['effect'] == 'image' else settings['effect']}{chosen}")
+    if source := _room(found).get("source"):
+        lines.append(f"room      {source}")
+    if settings["mirror"]:
+        lines.append("mirror    on")
     return [*lines, *([f"error     {found['error']}"] if found["error"] else [])]
 
 
@@ -224,6 +266,18 @@ def _when(client: Client, holds: Callable[[dict[str, Any]], bool]) -> dict[str, 
     while not holds(found := client.status()) and time.monotonic() < end:
         time.sleep(LOOK_S)
     return found
+
+
+def _is_on(what: str, value: str) -> bool:
+    if value not in ("on", "off"):
+        raise OptionError(f"{what} is on or off, got {value!r}")
+    return value == "on"
+
+
+def _room(found: dict[str, Any]) -> dict[str, Any]:
+    """What a state tells of the room; nothing where no stream runs."""
+    room: dict[str, Any] = found["live"]["room"] if found["running"] and found["live"] else {}
+    return room
 
 
 def _settled(found: dict[str, Any], spec: str) -> bool:

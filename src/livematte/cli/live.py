@@ -2,46 +2,28 @@
 
 from __future__ import annotations
 
-import json
-import shutil
 import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from fractions import Fraction
-from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from livematte._address import without_secrets
-from livematte._clock import Clock, monotonic
-from livematte._errors import OpenError, OptionError
-from livematte._frame import Size
-from livematte._stages import Segmenter, Sink, Source, StreamInfo
+from livematte._errors import OptionError
+from livematte._stages import Segmenter, Sink, StreamInfo
 from livematte.cli._job import check_output, heard, quiet
+from livematte.cli._live_ends import list_cameras, parse_size, sink_of, source_of
+from livematte.cli._live_line import StatusLine, report
+from livematte.cli._live_look import DEFAULT_MODEL, LiveLook, settings_of
 from livematte.cli._options import LookOptions, expand
 from livematte.cli.replace import check_match
 
-if TYPE_CHECKING:
-    from livematte._preset_file import PresetFile
-    from livematte._presets import Preset
-
 EXAMPLE = "Example: livematte live --effect blur:0.6 --out virtual"
-
-DEFAULT_MODEL = "livematte:fast"
-
-REDRAW_NS = 200_000_000
-"""Between two states of the line on the terminal."""
-
-RECORDINGS = ("file", "folder", "synthetic")
-"""Sources that are played at their own speed, as if they came from a camera."""
-
-
-RECORDED = ("file", "raw")
-"""Sinks whose frames are played back later at a constant rate; others show a frame when it comes."""
 
 
 @expand
@@ -90,6 +72,7 @@ def command(
     json_: Annotated[bool, typer.Option("--json", help="Print figures as one JSON object on stdout.")] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Show a traceback if something fails.")] = False,
     *,
+    own: LiveLook,
     look: LookOptions,
 ) -> None:
     """Change the background of a camera while it runs.
@@ -99,14 +82,17 @@ def command(
     pauses (the camera is closed), q ends. The signal SIGUSR1 pauses, too.
     """
     if list_:
-        return _list(json_)
+        return list_cameras(json_)
     if camera is not None and input_ is not None:
         raise OptionError("give --camera or --input, not both")
     check_output(input_ or "", out, overwrite)
-    from livematte._live import Live, loading
+    from livematte._empty_room import read
+    from livematte._live import Live
+    from livematte._loader import loading
     from livematte._preset_file import PresetFile
+    from livematte._shape import Shape
     from livematte.control._desk import Desk
-    from livematte.sources import parse_fps
+    from livematte.sources import parse_fps, source_name
     from livematte.sources._cameras import spec_of
 
     wanted = parse_size(size)
@@ -115,21 +101,27 @@ def command(
     spec = input_ or spec_of(camera)
     opener, info = source_of(spec, wanted, fps, pixels, wait)
     stream = StreamInfo(wanted or info.size, info.fps, None, Fraction(1, 1_000_000))
-    sink = sink_of(out, stream)
+    sink = sink_of(out, stream, overwrite)
     status_line = StatusLine() if sys.stderr.isatty() else None
     presets = PresetFile()
-    settings = settings_of(presets, preset, {"effect": effect, "model": model, "match": match}, look)
+    settings = settings_of(presets, preset, {"effect": effect, "model": model, "match": match}, look, own)
     desk = Desk(settings, presets)
     if match:
         check_match(settings.effect or "blur", desk.painter)
+    model = settings.model or DEFAULT_MODEL
+    load = loading(engine, threads, {model: own.weights})
+    told = info if source_name(spec)[0] != "camera" and info.size else None  # cameras tell when they are opened
     with heard(), ExitStack() as stack:
         live = Live(
             opener,
             sink if control is None else desk.watch(sink),
-            model=settings.model or DEFAULT_MODEL,
-            load=loading(engine, threads) if debug else _quietly(loading(engine, threads)),
+            model=model,
+            weights=own.weights,
+            load=load if debug else _quietly(load),
             effect=desk.painter,
             framing=bool(settings.framing),
+            room=read(settings.room, Shape(stream.size), told) if settings.room else None,
+            mirror=bool(settings.mirror),
             size=stream.size,
             fps=float(info.fps) if info.fps else fps,
             governor=governor,
@@ -153,94 +145,7 @@ def command(
             stack.callback(status_line.clear)
         live.run()
     shown = (without_secrets(spec), without_secrets(out))
-    _report(live.status(), live.stats.as_dict(), *shown, json_, getattr(sink, "notes", []))
-
-
-def settings_of(presets: PresetFile, name: str | None, said: dict[str, Any], look: LookOptions) -> Preset:
-    """What a stream begins with: a preset, and what was said beside it.
-
-    Args:
-        name: of the preset.
-        said: its keys from the command line; those that are None were not given.
-
-    Raises:
-        LivematteError: no such preset, effect or model, or a switch out of its range.
-    """
-    from livematte._presets import Preset, preset
-
-    begun = Preset(effect="blur", model=DEFAULT_MODEL)
-    if name is not None:
-        begun = presets.find(name).after(begun)
-    given = {key: value for key, value in (look.given() | said).items() if value not in (None, [])}
-    if look.framing:
-        given["framing"] = True
-    return preset(given, Path.cwd()).after(begun)
-
-
-def parse_size(text: str | None) -> Size | None:
-    """`1280x720` as a size.
-
-    Raises:
-        OptionError: not a size.
-    """
-    if text is None:
-        return None
-    width, x, height = text.partition("x")
-    if not (x and width.isdigit() and height.isdigit() and int(width) and int(height)):
-        raise OptionError(f"--size is a width and a height, as in 1280x720; got {text!r}")
-    return Size(int(width), int(height))
-
-
-def sink_of(out: str, info: StreamInfo) -> Sink:
-    """The output, as a live stream needs it: pushes connect again, and what is played back later has a constant rate.
-
-    Raises:
-        LivematteError: there is no such output, or it cannot be had here.
-    """
-    from livematte._live import DEFAULT_FPS
-    from livematte.sinks import open_sink, sink_name
-    from livematte.sinks._constant import ConstantRate
-
-    sink = open_sink(out, source_info=info, reconnect=True)
-    if sink_name(out, info)[0] not in RECORDED:
-        return sink
-    return ConstantRate(sink, info.fps or Fraction(DEFAULT_FPS).limit_denominator(1001))
-
-
-def source_of(
-    spec: str, size: Size | None, fps: float | None, pixels: str | None, wait: bool
-) -> tuple[Callable[[], Source], StreamInfo]:
-    """What opens the source, and what is known of it: a camera is asked for what is wanted, all else is
-    opened once to see."""
-    from livematte._live import DEFAULT_FPS
-    from livematte._shape import UNKNOWN_SIZE
-    from livematte.sources import open_source, source_name
-    from livematte.sources._paced import Paced
-    from livematte.sources.camera import named
-
-    name, argument = source_name(spec)
-    if name == "camera":
-        if not wait:  # it may be opened much later, when somebody looks
-            named(argument)
-        wanted, rate = size or UNKNOWN_SIZE, Fraction(fps or DEFAULT_FPS).limit_denominator(1001)
-        return lambda: open_source(spec, size=wanted, fps=rate, pixels=pixels), StreamInfo(wanted, rate)
-    if pixels is not None:
-        raise OptionError(f"--pixels is for cameras, and {spec} is none")
-    options: dict[str, Any] = {"fps": fps} if name in {"screen", "synthetic"} else {}
-    if name == "screen":
-        options["size"] = size
-
-    def opened() -> Source:
-        source = open_source(spec, **options)
-        return Paced(source) if name in RECORDINGS else source
-
-    try:
-        first = [opened()]
-    except OpenError:
-        if not wait:
-            raise
-        return opened, StreamInfo(size or UNKNOWN_SIZE, Fraction(fps or DEFAULT_FPS).limit_denominator(1001))
-    return lambda: first.pop() if first else opened(), first[0].info
+    report(live.status(), live.stats.as_dict(), *shown, json_, getattr(sink, "notes", []))
 
 
 def _quietly(load: Callable[[str], Segmenter]) -> Callable[[str], Segmenter]:
@@ -251,51 +156,6 @@ def _quietly(load: Callable[[str], Segmenter]) -> Callable[[str], Segmenter]:
             return load(spec)
 
     return quiet_load
-
-
-class StatusLine:
-    """One line on the terminal, drawn over itself.
-
-    Args:
-        clock: monotonic nanoseconds.
-    """
-
-    def __init__(self, clock: Clock = monotonic) -> None:
-        self._clock, self._drawn_ns = clock, -REDRAW_NS
-
-    def draw(self, status: Callable[[], dict[str, Any]]) -> None:
-        """Show how the stream is, unless that was done a moment ago."""
-        now_ns = self._clock()
-        if now_ns - self._drawn_ns >= REDRAW_NS:
-            self._drawn_ns = now_ns
-            columns = shutil.get_terminal_size().columns  # a line that wraps could not be drawn over
-            sys.stderr.write(f"\r{line(status())[: columns - 1]}\x1b[K")
-            sys.stderr.flush()
-
-    def clear(self) -> None:
-        """Take the line away."""
-        sys.stderr.write("\r\x1b[K")
-        sys.stderr.flush()
-
-
-def line(status: dict[str, Any]) -> str:
-    """The state of a stream in one line, what matters most first: terminals cut it off."""
-    latency = status["latency"]
-    times = " ".join(f"p{p} {latency[f'p{p}_ms']:.0f}" for p in (50, 95, 99)) if latency["p50_ms"] is not None else "-"
-    unseen = status["readers"] == 0 and status["camera"] == "closed"
-    state = "paused" if status["paused"] else "nobody looks" if unseen else status["camera"]
-    size = "x".join(map(str, status["size"]))
-    parts = [
-        f"{state} {size} {status['fps']:.1f} fps",
-        *([status["error"]] if status["error"] else []),
-        f"{times} ms",
-        f"dropped {status['dropped']}",
-        f"covered {status['covered']}",
-        status["rung"],
-        status["effect"],
-        f"{'loading' if status['loading'] else ''} {status['model']}".strip(),
-    ]
-    return " | ".join(parts)
 
 
 def _after_each_frame(seconds: float | None, status_line: StatusLine | None, sink: Sink) -> Callable[[Any], None]:
@@ -362,39 +222,3 @@ def _keyboard(live: Any) -> Iterator[None]:
 
     with keys(pressed):
         yield
-
-
-def _list(as_json: bool) -> None:
-    from dataclasses import asdict
-
-    from livematte.sources._cameras import listed
-    from livematte.sources.camera import GROUP
-
-    cameras = listed()
-    if as_json:
-        typer.echo(json.dumps([asdict(camera) for camera in cameras], default=float))
-        return
-    for camera in cameras:
-        typer.echo(f"{camera.spec}  {camera.name}  ({camera.where})")
-        for mode in camera.modes:
-            typer.echo(
-                f"    {mode.pixels:<5} {mode.size!s:>9}  {f'{float(mode.fps):g} fps' if mode.fps else ''}".rstrip()
-            )
-    if not cameras:
-        where = "--input takes a file, a screen or a stream in place of one"
-        typer.echo(f"no camera is plugged in, or none may be seen by this user{GROUP}; {where}", err=True)
-
-
-def _report(
-    status: dict[str, Any], stats: dict[str, Any], spec: str, out: str, as_json: bool, notes: list[str]
-) -> None:
-    if as_json:
-        figures = {"command": "live", "input": spec, "output": out, **status, "stages": stats["stages"], "notes": notes}
-        typer.echo(json.dumps(figures), err=out == "-")
-        return
-    for note in notes:
-        typer.echo(f"livematte: note: {note}", err=True)
-    if sys.stderr.isatty():
-        typer.echo(line(status), err=True)
-    for change in status["rungs"]:
-        typer.echo(f"  {change['at_s']:8.1f} s  {change['rung']}: {change['why']}", err=True)

@@ -68,7 +68,12 @@ def command(job: Parts) -> None:
     source = open_source(job.input)
     try:
         with source:
-            sink = open_sink(job.output, source_info=source.info, codec=job.codec, audio=None if job.audio else False)
+            options: dict[str, Any] = {
+                "codec": job.codec,
+                "audio": None if job.audio else False,
+                "overwrite": job.overwrite,
+            }
+            sink = open_sink(job.output, source_info=source.info, **options)
             stats = Stats()
             with sink, progress("parts", source.info.frames) as shown:
                 for frame in source:

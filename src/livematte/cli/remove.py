@@ -5,7 +5,7 @@ from __future__ import annotations
 from livematte.cli._job import process
 from livematte.cli._options import Job, LookOptions, expand
 
-EXAMPLE = "Example: livematte remove talk.mp4 -o talk.mov (also .webm, a .png, or a folder/ of PNG files)"
+EXAMPLE = "Example: livematte remove talk.mp4 -o talk.mov (also .webm, a .png, or frames/%05d.png)"
 
 
 @expand

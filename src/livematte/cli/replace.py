@@ -23,7 +23,7 @@ def command(
     job: Job,
     look: LookOptions,
     background: Annotated[
-        str, typer.Option("--with", metavar="BACKGROUND", help="Picture, video, color:green or #rrggbb.")
+        str, typer.Option("--with", metavar="BACKGROUND", help="Picture, video, color:NAME or #rrggbb.")
     ],
     match: Annotated[
         float | None, typer.Option(metavar="0-1", help="Light of the person follows that of the background.")
@@ -41,7 +41,7 @@ def effect(background: str, look: dict[str, Any]) -> Any:
         OptionError: it is none of a picture, a video or a colour.
     """
     from livematte import _registry
-    from livematte.effects.color import NAMED
+    from livematte.effects.color import is_named
     from livematte.sources import source_name
 
     name = _registry.split(background)[0]
@@ -54,7 +54,7 @@ def effect(background: str, look: dict[str, Any]) -> Any:
             f"--with takes a picture, a video, color:NAME or #rrggbb, got the effect {background!r}; "
             f"use `livematte blur` or `livematte remove` for those"
         )
-    elif background in NAMED and not Path(background).exists():
+    elif is_named(background) and not Path(background).exists():
         raise OptionError(f"there is no file {background}; for the colour write --with color:{background}")
     else:
         spec = f"{'image' if source_name(background)[0] == 'image' else 'video'}:{background}"

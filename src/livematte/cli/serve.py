@@ -61,7 +61,7 @@ def command(
 def _with_live(stack: ExitStack, host: str, port: int, source: str, out: str) -> tuple[Any, str]:
     """The server of both ways, and the address of the page with its token."""
     from livematte._presets import Preset
-    from livematte.cli.live import DEFAULT_MODEL
+    from livematte.cli._live_look import DEFAULT_MODEL
     from livematte.control import Announced
     from livematte.control._desk import Desk
     from livematte.control._door import Door, is_loopback
@@ -81,18 +81,21 @@ def _started(desk: Desk, source: str, out: str) -> Live:
 
     from livematte._live import Live
     from livematte._stages import StreamInfo
-    from livematte.cli.live import DEFAULT_MODEL, sink_of, source_of
+    from livematte.cli._live_ends import sink_of, source_of
+    from livematte.cli._live_look import DEFAULT_MODEL
 
     if Path(out.removeprefix("file:")).is_file():  # of the time before, say
         raise OptionError(f"{out} exists; move it away, or start livematte serve with another --out")
     opener, info = source_of(source, None, None, None, wait=False)
-    sink = sink_of(out, StreamInfo(info.size, info.fps, None, Fraction(1, 1_000_000)))
+    sink = sink_of(out, StreamInfo(info.size, info.fps, None, Fraction(1, 1_000_000)), overwrite=False)
     return Live(
         opener,
         desk.watch(sink),
         model=desk.settings.model or DEFAULT_MODEL,
         effect=desk.painter,
         framing=bool(desk.settings.framing),
+        mirror=bool(desk.settings.mirror),
+        room=desk.settings.room or None,
         size=info.size,
         fps=float(info.fps) if info.fps else None,
     )

@@ -122,6 +122,18 @@ def picture(asked: Asked) -> Answer:
     return status(asked)
 
 
+def take_room(asked: Asked) -> Answer:
+    """Begin to take a picture of the room without people."""
+    asked.desk.take_room()
+    return status(asked)
+
+
+def drop_room(asked: Asked) -> Answer:
+    """Forget the picture of the room."""
+    asked.desk.drop_room()
+    return status(asked)
+
+
 def presets(asked: Asked) -> Answer:
     """Every preset with what it names."""
     kept = asked.desk.presets
@@ -179,6 +191,7 @@ ROUTES: dict[str, dict[str, Callable[[Asked], Answer]]] = {
     "api/status": {"GET": status},
     "api/settings": {"PATCH": settings},
     "api/picture": {"POST": picture},
+    "api/room": {"POST": take_room, "DELETE": drop_room},
     "api/models": {"GET": models},
     "api/presets": {"GET": presets},
     "api/presets/": {"POST": choose, "PUT": save, "DELETE": delete},

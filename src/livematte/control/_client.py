@@ -45,6 +45,10 @@ class Client:
         """A picture as the background."""
         return self._ask("POST", "picture", data, {"X-Name": quote(name)})
 
+    def room(self, method: str) -> dict[str, Any]:
+        """Begin to take the room (POST), or forget its picture (DELETE)."""
+        return self._ask(method, "room")
+
     def presets(self) -> dict[str, Any]:
         """The presets and what they name."""
         return self._ask("GET", "presets")

@@ -127,6 +127,18 @@ class Desk:
         """Open the camera again."""
         self._running().resume()
 
+    def take_room(self) -> None:
+        """Count down, and take a picture of the room without people; `status` tells what came of it."""
+        self._running().take_room()
+
+    def drop_room(self) -> None:
+        """Forget the picture of the room."""
+        with self._lock:
+            if self._live is not None:
+                self._live.set_room(None)
+            self.settings = replace(self.settings, room=None)
+            self._preset = None
+
     # what it looks like
 
     @property
@@ -175,6 +187,8 @@ class Desk:
             kept, about = self.settings, self._live.status() if self._live is not None else {}
             if about and not about["loading"]:  # one that could not be loaded is not worth keeping
                 kept = replace(kept, model=about["model"])
+            if about and about["room"]["source"] not in (None, kept.room):  # it was taken, and ends with the stream
+                kept = replace(kept, room=None)
             if kept.effect == PICTURE and self._picture is not None:
                 kept = replace(kept, effect=f"image:{self._written_picture(name)}")
             self.presets.save(name, kept)
@@ -229,6 +243,7 @@ class Desk:
                 "bokeh": bool(chosen["bokeh"]),
                 "match": settings.match or 0.0,
                 "framing": bool(settings.framing),
+                "mirror": bool(settings.mirror),
             },
             "picture": self._picture_name,
             "preset": self._preset,
@@ -245,9 +260,10 @@ class Desk:
             asked: what was asked for now: a network that could not be loaded before, or an effect whose film
                 was gone, is tried again.
         """
-        from livematte._live import spelled
+        from livematte._spelling import spelled
 
         before, live, model = self.settings, self._live, asked and asked.model
+        room = live.status()["room"]["source"] if live is not None else None
         if model:
             _registry.load("models", _registry.split(model)[0])
         look = ("effect", *LOOK)
@@ -256,12 +272,18 @@ class Desk:
         if lost or any(getattr(wanted, key) != getattr(before, key) for key in look) or wanted.effect == PICTURE:
             painter = self._made(wanted)
         if live is not None:
+            other = asked is not None and asked.room is not None and asked.room != (room or "")
+            picture = live.read_room(asked.room) if other and asked and asked.room else None  # refused before all else
             if painter is not self._painter:
                 live.set_effect(painter)
             if model and (model != before.model or model != live.status()["model"]):
                 live.set_model(model)
             if bool(wanted.framing) != bool(before.framing):
                 live.set_framing(bool(wanted.framing))
+            if other:
+                live.set_room(picture)
+            if bool(wanted.mirror) != bool(before.mirror):
+                live.set_mirror(bool(wanted.mirror))
         self.settings, self._painter = wanted, painter
 
     def _made(self, settings: Preset) -> Effect:
@@ -282,6 +304,8 @@ class Desk:
                 f"the effect {asked.effect!r} cannot be asked for from outside: send the picture itself, or choose a "
                 f"preset; else there are {', '.join(FROM_OUTSIDE)}"
             )
+        if asked.room and asked.room != self.settings.room:
+            raise OptionError("a file of the room cannot be named from outside: take the room, or choose a preset")
         model = asked.model or ""
         if model != self.settings.model and (not set(model) <= MODEL_LETTERS or model.startswith("custom:")):
             raise OptionError("a network of your own cannot be asked for from outside: name it in a preset")

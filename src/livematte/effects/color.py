@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
@@ -13,16 +14,10 @@ from livematte._frame import Frame, PixelFormat
 from livematte._matte import Matte
 from livematte._stages import State
 from livematte.effects import Look
+from livematte.effects._css_colors import css_colors
 
-NAMED = {
-    "black": (0, 0, 0),
-    "blue": (0, 0, 255),
-    "gray": (128, 128, 128),
-    "green": (0, 177, 64),  # the green of chroma-key paint
-    "magenta": (255, 0, 255),
-    "white": (255, 255, 255),
-}
-"""Colours by name, sRGB."""
+NAMED = css_colors() | {"green": (0, 177, 64)}
+"""Colours by name, sRGB: those of CSS, but for `green`, the green of chroma-key paint. CSS's own is `#008000`."""
 
 
 CHANNELS = 3
@@ -33,7 +28,7 @@ class Color(Look):
     """A plain background.
 
     Args:
-        rgb: sRGB red, green and blue, 0-255 each; or a name or `#rrggbb`.
+        rgb: sRGB red, green and blue, 0-255 each; or a name of CSS or `#rrggbb`.
 
     Raises:
         OptionError: not a colour.
@@ -62,15 +57,24 @@ def parse_rgb(color: Any) -> tuple[int, int, int]:
         OptionError: none of these.
     """
     if isinstance(color, str):
-        if color in NAMED:
-            return NAMED[color]
+        if is_named(color):
+            return NAMED[color.lower()]
         if re.fullmatch(r"#?[0-9a-fA-F]{6}", color):
             red, green, blue = bytes.fromhex(color.removeprefix("#"))
             return red, green, blue
     elif isinstance(color, (tuple, list, np.ndarray)) and len(color) == CHANNELS and all(map(_is_byte, color)):
         red, green, blue = map(int, color)
         return red, green, blue
-    raise OptionError(f"a colour is three numbers from 0 to 255, #rrggbb, or one of {', '.join(NAMED)}; got {color!r}")
+    near = difflib.get_close_matches(str(color).lower(), NAMED, n=3)
+    hint = f"; did you mean {' or '.join(near)}?" if near else ""
+    raise OptionError(
+        f"a colour is three numbers from 0 to 255, #rrggbb, or a name of CSS such as red or navy; got {color!r}{hint}"
+    )
+
+
+def is_named(color: str) -> bool:
+    """Whether a colour has this name, whatever its capitals."""
+    return color.lower() in NAMED
 
 
 def _is_byte(value: Any) -> bool:

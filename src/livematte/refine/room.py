@@ -28,7 +28,8 @@ class Room:
     surely a person stays a person.
 
     Args:
-        picture: the room without people, of the frames' shape, in any size; read once, here.
+        picture: the room without people, of the frames' shape, in any size; read once, here. A path, RGB uint8
+            (h, w, 3), or a frame.
 
     Raises:
         OpenError: missing or not an image.
@@ -37,8 +38,10 @@ class Room:
     Source: docs/spec/kernels.md, "room".
     """
 
-    def __init__(self, picture: str | Path | U8) -> None:
-        if isinstance(picture, (str, Path)):
+    def __init__(self, picture: str | Path | U8 | Frame) -> None:
+        if isinstance(picture, Frame):
+            self._picture = picture
+        elif isinstance(picture, (str, Path)):
             from livematte.sources._still import read_image
 
             self._picture = read_image(picture)
@@ -60,8 +63,7 @@ class Room:
     def _at(self, frame: Frame, size: Size) -> F32:
         """The room at the network's size, (h, w, 3)."""
         own = self._picture.size
-        stretch = own.width * frame.size.height / (own.height * frame.size.width)
-        if not 1 - STRETCH <= stretch <= 1 + STRETCH:
+        if not same_shape(own, frame.size):
             raise OptionError(
                 f"the picture of the room is {own}, frames are {frame.size}: take it with the same camera, "
                 f"so that width to height is the same"
@@ -69,3 +71,9 @@ class Room:
         if size not in self._small:
             self._small[size] = self._picture.rgb(size)
         return self._small[size]
+
+
+def same_shape(room: Size, frame: Size) -> bool:
+    """Whether width to height are the same, but for `STRETCH` and for the pixel that halving may round away."""
+    width = room.width * frame.height / room.height
+    return abs(width - frame.width) <= max(STRETCH * frame.width, 1)

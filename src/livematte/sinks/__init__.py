@@ -27,7 +27,12 @@ ALONE = ("null", "pipewire", "preview", "pyvirtualcam", "v4l2", "virtual")
 STREAMS = ("rtmp", "rtmps", "rtsp", "srt", "tcp", "udp")
 """How the address of a stream begins."""
 
-FOR_SOME = {"audio": ("file",), "format": ("raw",), "reconnect": ("pipewire", "stream", "virtual")}
+FOR_SOME = {
+    "audio": ("file",),
+    "format": ("raw",),
+    "overwrite": ("file", "image"),
+    "reconnect": ("pipewire", "stream", "virtual"),
+}
 """Options that callers may always pass, and the sinks that they mean something to."""
 
 
@@ -42,7 +47,8 @@ def open_sink(
         source_info: of the source: rate, sound, and what must not be overwritten.
         alpha_only: write the alpha of frames as a grey picture, in place of the frames.
         options: of that sink; those that are None count as not given, `audio` is for
-            video files, `format` for raw pipes and `reconnect` for streams and virtual cameras alone.
+            video files, `overwrite` for files and images, `format` for raw pipes and `reconnect` for
+            streams and virtual cameras alone.
 
     Raises:
         OptionError: an option the sink does not have, a bad value, or a spelling

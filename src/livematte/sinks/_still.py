@@ -33,6 +33,17 @@ def check_kind(suffix: str, quality: int) -> None:
         raise OptionError(f"quality must be from 1 to 100, got {quality}")
 
 
+def own_suffix(suffix: str, *, alpha: bool, grey: bool) -> str:
+    """What a picture that was read under `suffix` is written as: the same where that is written and holds it, else PNG.
+
+    Args:
+        alpha: the picture is transparent, which JPEG cannot hold.
+        grey: it is a matte, whose code values only PNG keeps.
+    """
+    kind = KINDS.get(suffix.lower())
+    return ".png" if grey or kind is None or (alpha and kind[2] is None) else suffix
+
+
 def image_bytes(frame: Frame, suffix: str, *, quality: int, grey: bool) -> bytes:
     """A frame as the bytes of an image file.
 

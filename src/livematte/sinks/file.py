@@ -44,6 +44,7 @@ class File:
         preset: speed of the encoder, in its own words (veryfast, 0-13).
         threads: of the encoder; None leaves the choice to it.
         audio: take the sound along, untouched where the container can hold it.
+        overwrite: replace a file that has the name by the time this one is complete.
 
     Raises:
         OptionError: suffix, codec or a setting that does not exist or fit.
@@ -60,6 +61,7 @@ class File:
         preset: str | None = None,
         threads: int | None = None,
         audio: bool = True,
+        overwrite: bool = True,
     ) -> None:
         self._suffix = Path(path).suffix.lower()
         if self._suffix not in CONTAINERS:
@@ -73,6 +75,7 @@ class File:
         self._path = path
         self._info = source_info or StreamInfo()
         self._codec, self._crf, self._preset, self._threads, self._audio_wanted = codec, crf, preset, threads, audio
+        self._overwrite = overwrite
         self._partial: PartialFile | None = None
         self._container: Any = None
         self._stream: Any = None
@@ -83,7 +86,8 @@ class File:
         self._held: Any = None
 
     def __enter__(self) -> File:
-        self._partial = PartialFile(self._path, getattr(self._info, "path", None) or self._info.audio)
+        source = getattr(self._info, "path", None) or self._info.audio
+        self._partial = PartialFile(self._path, source, overwrite=self._overwrite)
         return self
 
     def __exit__(
@@ -262,8 +266,12 @@ def create(
     preset: str | None = None,
     threads: int | None = None,
     audio: bool = True,
+    overwrite: bool = True,
 ) -> File:
     """`file:PATH`, or just a PATH with a video's suffix."""
     if not argument:
         raise OptionError("file needs a path, as in file:out.mp4")
-    return File(argument, source_info=source_info, codec=codec, crf=crf, preset=preset, threads=threads, audio=audio)
+    return File(
+        argument, source_info=source_info, codec=codec, crf=crf, preset=preset, threads=threads, audio=audio,
+        overwrite=overwrite,
+    )  # fmt: skip

@@ -1,8 +1,9 @@
-"""A folder of numbered images."""
+"""A folder of images, which keep their names or are numbered."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 
@@ -10,7 +11,7 @@ from livematte._errors import OptionError, SinkError
 from livematte._frame import Frame
 from livematte._stages import StreamInfo
 from livematte.sinks._partial import PartialFolder
-from livematte.sinks._still import check_kind, image_bytes
+from livematte.sinks._still import check_kind, image_bytes, own_suffix
 from livematte.sinks.image import DEFAULT_QUALITY
 
 DEFAULT_NAME = "%05d.png"
@@ -18,16 +19,20 @@ DEFAULT_NAME = "%05d.png"
 
 
 class Folder:
-    """Images numbered from 1, in a folder that appears when all are written.
+    """Images in a folder that appears when all are written.
+
+    They are numbered from 1. Those that were read from a folder keep their names, and their formats where these are
+    written and hold them, else they are PNG; unless the path has a form of names.
 
     Args:
         path: the folder (`out/`), or with the form of the names (`out/person-%04d.webp`).
-        source_info: not used; every sink takes it.
+        source_info: of the source: the names.
         quality: of JPEG and WebP, 1-100.
         grey: write luma alone.
 
     Raises:
-        OptionError: a name without exactly one %d, or with a suffix that is no image.
+        OptionError: a name without exactly one %d, or with a suffix that is no image; names of the source that
+            differ in their suffixes, or in capitals, alone.
         SinkError: the folder holds something already, or cannot be written to.
     """
 
@@ -43,6 +48,8 @@ class Folder:
         self._suffix = Path(self._name).suffix.lower()
         check_kind(self._suffix, quality)
         self._folder, self._quality, self._grey = folder, quality, grey
+        self._names = () if "%" in str(path) else getattr(source_info, "names", ())
+        check_names(self._names, f"{folder.rstrip('/')}/{DEFAULT_NAME}")
         self._partial: PartialFolder | None = None
         self._written = 0
 
@@ -67,12 +74,40 @@ class Folder:
     def write(self, frame: Frame) -> None:
         if self._partial is None:
             raise SinkError("the folder is not open: write inside `with`")
-        data = image_bytes(frame, self._suffix, quality=self._quality, grey=self._grey)
+        name = self._name % (self._written + 1)
+        if self._written < len(self._names):
+            name = renamed(self._names[self._written], alpha=frame.alpha is not None, grey=self._grey)
+        data = image_bytes(frame, Path(name).suffix.lower(), quality=self._quality, grey=self._grey)
         try:
-            (self._partial.hidden / (self._name % (self._written + 1))).write_bytes(data)
+            (self._partial.hidden / name).write_bytes(data)
         except OSError as exc:
             raise SinkError(f"cannot write image {self._written + 1} to {self._folder}: {exc.strerror}") from exc
         self._written += 1
+
+
+def renamed(name: str, *, alpha: bool, grey: bool) -> str:
+    """The name of what becomes of the picture `name`; see `own_suffix`."""
+    path = Path(name)
+    return path.stem + own_suffix(path.suffix, alpha=alpha, grey=grey)
+
+
+def check_names(names: Sequence[str], numbered: str) -> None:
+    """Refuse names of pictures of which two might become one, on a system that knows no capitals too.
+
+    Args:
+        numbered: how an output is written whose pictures are numbered, for the message.
+
+    Raises:
+        OptionError: names the two.
+    """
+    seen: dict[str, str] = {}
+    for name in names:
+        other = seen.setdefault(Path(name).stem.casefold(), name)
+        if other is not name:
+            raise OptionError(
+                f"{other} and {name} might both become {Path(name).stem}.png; rename one of them, or number the "
+                f"pictures: {numbered}"
+            )
 
 
 def split_pattern(path: str) -> tuple[str, str]:

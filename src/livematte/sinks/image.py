@@ -23,6 +23,7 @@ class Image:
         source_info: of the source, so that it is not overwritten.
         quality: of JPEG and WebP, 1-100.
         grey: write luma alone.
+        overwrite: replace a file that has the name by the time the picture is written.
 
     Raises:
         OptionError: another suffix, or a quality out of range.
@@ -36,16 +37,17 @@ class Image:
         source_info: StreamInfo | None = None,
         quality: int = DEFAULT_QUALITY,
         grey: bool = False,
+        overwrite: bool = True,
     ) -> None:
         self._path, self._suffix = path, Path(path).suffix.lower()
         check_kind(self._suffix, quality)
-        self._quality, self._grey = quality, grey
+        self._quality, self._grey, self._overwrite = quality, grey, overwrite
         self._source = getattr(source_info, "path", None)
         self._partial: PartialFile | None = None
         self._written = 0
 
     def __enter__(self) -> Image:
-        self._partial = PartialFile(self._path, self._source)
+        self._partial = PartialFile(self._path, self._source, overwrite=self._overwrite)
         return self
 
     def __exit__(
@@ -81,8 +83,9 @@ def create(
     source_info: StreamInfo | None = None,
     quality: int = DEFAULT_QUALITY,
     grey: bool = False,
+    overwrite: bool = True,
 ) -> Image:
     """`image:PATH`, or just a PATH with an image's suffix."""
     if not argument:
         raise OptionError("image needs a path, as in image:out.png")
-    return Image(argument, source_info=source_info, quality=quality, grey=grey)
+    return Image(argument, source_info=source_info, quality=quality, grey=grey, overwrite=overwrite)

@@ -28,10 +28,12 @@ class FileInfo(StreamInfo):
     Args:
         path: the file or folder, so that a sink can refuse to write over its own input.
         aspect: width of a pixel by its height; a video file is written with the same.
+        names: of a folder's images, in their order; a folder of images is written with the same.
     """
 
     path: str | None = None
     aspect: Fraction = Fraction(1)
+    names: tuple[str, ...] = ()
 
 
 def open_source(spec: str | Path, **options: Any) -> Source:

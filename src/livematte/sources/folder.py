@@ -42,6 +42,7 @@ class Folder:
             frames=len(self._files),
             time_base=1 / self._fps,
             path=str(path),
+            names=tuple(file.name for file in self._files),
         )
 
     def __enter__(self) -> Folder:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,9 @@ from livematte.training.nets import Network
 
 NAME = "checkpoint.pt"
 """The checkpoint in a run's folder."""
+
+FACTS, LOG, CACHE = "run.json", "log.jsonl", "cache"
+"""What a run is made of, what it says, and the scaled pictures, unless they are kept elsewhere."""
 
 
 def save(path: Path, held: Any) -> None:
@@ -53,6 +58,26 @@ def load(out: Path, resume: bool) -> dict[str, Any] | None:
     return held
 
 
+@contextmanager
+def begun(out: Path) -> Iterator[None]:
+    """The folder of a run. One that is made here, and whose run fails before it has anything to keep, goes again."""
+    made = [folder for folder in (out, *out.parents) if not folder.exists()]
+    out.mkdir(parents=True, exist_ok=True)
+    try:
+        yield
+    except BaseException:
+        log = out / LOG
+        if made and not (out / NAME).exists() and not (log.exists() and log.stat().st_size):
+            for name in (LOG, FACTS):
+                (out / name).unlink(missing_ok=True)
+            shutil.rmtree(out / "tensorboard", ignore_errors=True)
+            with suppress(OSError):  # pictures that were read already stay, and the folder with them
+                for folder in (out / CACHE, *made):
+                    if folder.exists():
+                        folder.rmdir()
+        raise
+
+
 class Log:
     """The log: JSON lines in `log.jsonl`, and TensorBoard's files if that is installed.
 
@@ -63,7 +88,7 @@ class Log:
     """
 
     def __init__(self, out: Path, step: int, report: Callable[[dict[str, Any]], None] | None) -> None:
-        self._path = out / "log.jsonl"
+        self._path = out / LOG
         self._report = report
         lines = self._path.read_text(encoding="utf-8").splitlines() if self._path.exists() else []
         kept = [line for line in lines if json.loads(line)["step"] <= step] if step else []

@@ -95,7 +95,7 @@ def _is_near(name: str) -> bool:
 def _pulled(spec: ModelSpec) -> Path:
     """The first file of a model that is on this machine."""
     here = [file for file in spec.files if _weights.place(file).is_file()]
-    return _weights.locate((here or list(spec.files))[0], spec.name)
+    return _weights.locate((here or list(spec.files))[0], spec.name, "--weights DIR")
 
 
 def _find(spec: ModelSpec, folder: Path) -> Path:

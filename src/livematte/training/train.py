@@ -116,8 +116,7 @@ def train(job: Job, report: Report | None = None, reading: data.Progress | None 
         WeightsError: weights that do not fit the recipe.
         LivematteError: the loss is no longer finite.
     """
-    with joined(job.device, job.threads) as (device, rank, world), signals() as stop:
-        job.out.mkdir(parents=True, exist_ok=True)
+    with joined(job.device, job.threads) as (device, rank, world), signals() as stop, checkpoint.begun(job.out):
         for stage in job.recipe.stages:
             if stage.batch % world:
                 raise OptionError(f"a batch of {stage.batch} cannot be shared evenly by {world} processes")
@@ -156,7 +155,7 @@ class _Run:
 
     @property
     def _cache(self) -> Path:
-        return self._job.cache or self._job.out / "cache"
+        return self._job.cache or self._job.out / checkpoint.CACHE
 
     def to_the_end(self, stop: list[int]) -> Outcome:
         job, state = self._job, self._state
@@ -330,7 +329,7 @@ class _Run:
             ],
             "recipe": asdict(job.recipe),
         }
-        (job.out / "run.json").write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
+        (job.out / checkpoint.FACTS).write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
 
 
 def learning_rate(stage: Stage, inside: int) -> float:

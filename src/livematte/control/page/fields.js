@@ -2,7 +2,7 @@
 
 const element = (id) => document.getElementById(id);
 const RANGES = ["softness", "light_wrap", "match"];
-const SWITCHES = ["despill", "bokeh", "framing"];
+const SWITCHES = ["despill", "bokeh", "framing", "mirror"];
 const EFFECTS = ["blur", "image", "color", "off"];
 
 /**

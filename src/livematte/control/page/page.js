@@ -18,7 +18,7 @@ let pending = 0; // commands on their way: a state from before them would put fi
 let newest = null;
 
 const settings = fields(change, send);
-const zones = new ZoneEditor(element("zone-canvas"), notice, (drawn) => change({ zones: drawn }), drawing);
+const zones = new ZoneEditor(element("zone-canvas"), notice, (drawn) => change({ zones: turned(drawn) }), drawing);
 const stream = follow({ status, preview, lost });
 
 /** Do a command and show what came of it. */
@@ -76,8 +76,10 @@ function status(state) {
   figures(live);
   settings.show({ ...state, live });
   presets(state);
-  if (state.settings.framing) zones.cancel(); // what is seen is no longer the whole picture
-  zones.take(state.settings.zones);
+  room(live);
+  if (state.settings.framing || state.settings.mirror !== mirrored) zones.cancel(); // what is seen is another picture
+  mirrored = state.settings.mirror;
+  zones.take(turned(state.settings.zones));
   marks();
   if (!live) blank("Not running");
 }
@@ -104,7 +106,28 @@ function figures(live) {
   );
 }
 
+// ---- the empty room
+
+/** What is known of the room, and how far the taking of its picture is. */
+function room(live) {
+  const { source = null, taking = null, refused = null } = live?.room ?? {};
+  element("room").disabled = !live || live.paused || taking !== null;
+  element("room-drop").disabled = source === null;
+  const there = source === null ? "" : source === "taken" ? "Taken, and in use until the stream ends." : `In use: ${source.split(/[\\/]/).pop()}`;
+  const said = taking === null ? (refused ? `${refused[0].toUpperCase()}${refused.slice(1)}.` : there) : taking > 0 ? `Step out of the picture: ${Math.ceil(taking)}` : "It is being taken: stay out.";
+  element("room-said").classList.toggle("bad", taking === null && refused !== null);
+  if (element("room-said").value !== said) element("room-said").value = said; // read aloud once
+}
+
+element("room").addEventListener("click", () => command("POST", "api/room"));
+element("room-drop").addEventListener("click", () => command("DELETE", "api/room"));
+
 // ---- zones
+
+let mirrored = false; // whether the picture that is seen has left and right turned round
+
+/** Zones as they lie in the picture that is seen, from the camera's, and back. */
+const turned = (zones) => (mirrored ? zones.map((zone) => zone.map(([x, y]) => [Math.round(1000 * (1 - x)) / 1000, y])) : zones);
 
 /** A zone is drawn on what goes out: this page never has the camera's own picture. */
 function drawZone() {
@@ -128,7 +151,7 @@ function marks() {
   const seen = drawn.length > 0 && !framing && !zones.active && size !== null;
   element("zone-marks").toggleAttribute("hidden", !seen);
   element("marks-hint").hidden = !seen;
-  if (seen) mark(element("zone-marks"), drawn, size);
+  if (seen) mark(element("zone-marks"), turned(drawn), size);
 }
 
 function notice(words) {

@@ -249,7 +249,7 @@ def find(specs: Mapping[str, ModelSpec], family: str, argument: str | None) -> P
         return Path(argument)
     spec = pick(specs, family, argument)
     file = next(file for file in spec.files if file.suffix == ".tflite")
-    return _weights.locate(file, spec.name)
+    return _weights.locate(file, spec.name, option=None)
 
 
 def read(path: Path) -> tuple[Shape, dict[str, Tensor]]:
