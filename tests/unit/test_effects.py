@@ -162,5 +162,7 @@ def test_all_colours_of_css_have_names() -> None:
 
 
 def test_a_colour_that_is_nearly_one() -> None:
-    with pytest.raises(OptionError, match=r"a name of CSS such as red or navy; got 'tomatoe'; did you mean tomato"):
+    with pytest.raises(
+        OptionError, match=r"a name of CSS such as red, green or navy; got 'tomatoe'; did you mean tomato"
+    ):
         Color("tomatoe")

@@ -68,7 +68,8 @@ def parse_rgb(color: Any) -> tuple[int, int, int]:
     near = difflib.get_close_matches(str(color).lower(), NAMED, n=3)
     hint = f"; did you mean {' or '.join(near)}?" if near else ""
     raise OptionError(
-        f"a colour is three numbers from 0 to 255, #rrggbb, or a name of CSS such as red or navy; got {color!r}{hint}"
+        f"a colour is three numbers from 0 to 255, #rrggbb, or a name of CSS such as red, green or navy; "
+        f"got {color!r}{hint}"
     )
 
 
