@@ -1,4 +1,4 @@
-"""How long `import livematte` takes beyond `import numpy`, in fresh processes, in turns.
+"""How long `from livematte import Blur, Session` takes beyond `import numpy`, in fresh processes, in turns.
 
     python bench/startup.py [--rounds 15] [--out startup]
 
@@ -19,7 +19,7 @@ import numpy as np
 
 from measure import machine, save, say, spread
 
-STATEMENTS = {"python": "pass", "numpy": "import numpy", "livematte": "import livematte"}
+STATEMENTS = {"python": "pass", "numpy": "import numpy", "livematte": "from livematte import Blur, Session"}
 
 
 def main(arguments: list[str]) -> None:

@@ -87,8 +87,8 @@ def readme(results: Results) -> str:
             *file_table(files),
             "",
             f"{soak['frames']:,} frames through files at {results['soak']['size']}: {soak['max_rss_mb']:.0f} MB of "
-            f"memory at most, {soak['growth_mb']:.1f} MB more than after 500 frames. `import livematte` takes "
-            f"{startup['beyond_numpy_ms']['median']:.0f} ms beyond NumPy.",
+            f"memory at most, {soak['growth_mb']:.1f} MB more than after 500 frames. "
+            f"`from livematte import Blur, Session` takes {startup['beyond_numpy_ms']['median']:.0f} ms beyond NumPy.",
             "",
             f"The machine: {cpu(frames)}; {frames['machine']['date']}, commit {frames['machine']['commit']}. What the "
             "rows are, all threads, stage by stage: [docs/bench.md](docs/bench.md). On your device: `livematte bench`.",

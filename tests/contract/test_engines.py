@@ -83,6 +83,7 @@ def test_every_variant_runs_and_says_where(name: str) -> None:
 def test_importing_the_module_loads_no_runtime(name: str) -> None:
     code = (
         "import sys\n"
+        "import numpy.typing\n"
         "from livematte import _registry\n"
         "before = set(sys.modules)\n"
         f"module = _registry.load('engines', {name!r}); module.installed()\n"

@@ -116,6 +116,7 @@ def test_every_model_has_specs() -> None:
 def test_importing_the_modules_loads_no_engine() -> None:
     code = (
         "import sys\n"
+        "import numpy.typing\n"
         "from livematte import _registry\n"
         f"for name in {NAMES!r}:\n"
         "    before = set(sys.modules)\n"
