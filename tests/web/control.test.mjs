@@ -261,7 +261,7 @@ for (const name of NAMES) {
       await ask({ zones: [[[0, 0], [0.25, 0], [0, 1]]] });
       await until(() => document.querySelector("#zone-marks polygon")?.getAttribute("points") === "0,0 160,0 0,360");
       await page.focus("#mirror");
-      await page.keyboard.press("Space");
+      await page.keyboard.press(" ");
       await until(() => document.querySelector("#zone-marks polygon")?.getAttribute("points") === "640,0 480,0 640,360");
       await ask({ zones: [], mirror: false });
       await until(() => !document.getElementById("mirror").checked);
