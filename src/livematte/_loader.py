@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from livematte import _registry
+from livematte import _session
 from livematte._stages import Segmenter
 
 LEAVE_S = 5.0
@@ -114,8 +114,6 @@ def loading(
     """What loads networks by name; local weights belong to the one they were given with."""
 
     def load(spec: str) -> Segmenter:
-        options = {"engine": engine, "threads": threads, "weights": (weights or {}).get(spec)}
-        segmenter: Segmenter = _registry.create("models", spec, **options)
-        return segmenter
+        return _session.load(spec, engine=engine, threads=threads, weights=(weights or {}).get(spec))
 
     return load

@@ -68,6 +68,14 @@ def read_while_writing(camera, frames, reader_name, count):
     return got
 
 
+def lose(camera, session, wait_until):
+    """A camera that was there, and whose daemon has died."""
+    shown(camera, coloured(1), wait_until)
+    wait_until(lambda: camera.write(coloured(1)) or camera.state == "open", "the camera")
+    session.end()
+    wait_until(lambda: camera.write(coloured(2)) or camera.state == "reconnecting", "the break")
+
+
 class TestRoundTrip:
     @pytest.mark.parametrize("size", [(320, 240), (1280, 720), (8, 2)])
     def test_samples_come_back_as_they_went(self, size, wait_until):
@@ -151,10 +159,7 @@ class TestEnds:
     def test_a_daemon_that_dies_and_comes_back(self, session, wait_until):
         """The camera is offered again, of the same name and size, and programs that open it anew see frames of now."""
         with Camera("returns", reconnect=True) as camera:
-            shown(camera, coloured(1), wait_until)
-            wait_until(lambda: camera.write(coloured(1)) or camera.state == "open", "the first camera")
-            session.end()
-            wait_until(lambda: camera.write(coloured(2)) or camera.state == "reconnecting", "the break")
+            lose(camera, session, wait_until)
             assert camera.trouble.startswith("output: the camera is gone and is offered again: ")
             assert "\n" not in camera.trouble
             assert camera.readers() == 0  # so that the real camera is closed meanwhile
@@ -171,10 +176,7 @@ class TestEnds:
 
     def test_one_that_is_closed_meanwhile_stays_away(self, session, wait_until):
         with Camera("closed", reconnect=True) as camera:
-            shown(camera, coloured(1), wait_until)
-            wait_until(lambda: camera.write(coloured(1)) or camera.state == "open", "the camera")
-            session.end()
-            wait_until(lambda: camera.write(coloured(2)) or camera.state == "reconnecting", "the break")
+            lose(camera, session, wait_until)
         session.begin()
         assert all(node.name != "closed" for node in cameras())
         assert camera._pipeline is None

@@ -22,6 +22,7 @@ from livematte.cli import _live_line
 from livematte.cli import live as live_command
 from livematte.cli._job import heard
 from livematte.cli._keys import keys
+from livematte.cli._options import parse_size
 from livematte.sources._cameras import spec_of
 from livematte.sources._v4l2 import Camera, Mode
 
@@ -203,10 +204,10 @@ def test_the_line_is_drawn_now_and_then(capsys: pytest.CaptureFixture[str]) -> N
 
 
 def test_a_size_is_two_numbers() -> None:
-    assert live_command.parse_size("640x360") == Size(640, 360)
+    assert parse_size("640x360") == Size(640, 360)
     for wrong in ("640", "x", "0x360", "640x-1", "axb"):
         with pytest.raises(OptionError):
-            live_command.parse_size(wrong)
+            parse_size(wrong)
 
 
 @pytest.fixture

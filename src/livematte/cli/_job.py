@@ -76,9 +76,8 @@ def process(
         loaded = Loaded(job, paint)
         stack.callback(loaded.close)
 
-        def work(item: Item, label: str) -> None:
-            shown = f"{command} {label}".strip()
-            _one(job, item, shown, effect, loaded, command, alpha_only=alpha_only, framing=framing)
+        def work(item: Item, which: str) -> None:
+            _one(job, item, which, effect, loaded, command, alpha_only=alpha_only, framing=framing)
 
         if len(items) == 1 and plan is None:
             return work(items[0], "")
@@ -111,9 +110,9 @@ class Loaded:
 
 
 def _one(
-    job: Job, item: Item, label: str, effect: Effect, loaded: Loaded, command: str, *, alpha_only: bool, framing: bool
+    job: Job, item: Item, which: str, effect: Effect, loaded: Loaded, command: str, *, alpha_only: bool, framing: bool
 ) -> None:
-    """One input through the pipeline to its output."""
+    """One input through the pipeline to its output; `which` of how many it is, empty for the only one."""
     from livematte.sinks import open_sink
     from livematte.sources import open_source, source_name
 
@@ -138,9 +137,10 @@ def _one(
         stats = Stats()
         # A short clip in which no frame at all has a matte must fail too.
         max_failures = min(MAX_FAILURES, source.info.frames or MAX_FAILURES)
-        with progress(label, source.info.frames) as shown:
+        with progress(f"{command} {which}".strip(), source.info.frames) as shown:
             run(source, stages, sink, stats=stats, max_failures=max_failures, progress=shown)
-    _report(job, command, item, stats, getattr(stages.segmenter, "engine", job.engine), getattr(sink, "notes", []))
+    engine, notes = getattr(stages.segmenter, "engine", job.engine), getattr(sink, "notes", [])
+    _report(job, command, item, stats, engine, notes, about=f"{item.input}: " if which else "")
 
 
 @contextmanager
@@ -236,9 +236,9 @@ def check_output(source: str, output: str, overwrite: bool) -> None:
         raise OptionError(f"{output} exists; choose another name, or pass -y to replace it")
 
 
-def _report(job: Job, command: str, item: Item, stats: Stats, engine: str, notes: list[str]) -> None:
-    """Figures as JSON if asked for; else a line for a person who watches, and what they should know."""
-    notes, many = list(notes), len(job.inputs) > 1 or command == "batch"
+def _report(job: Job, command: str, item: Item, stats: Stats, engine: str, notes: list[str], about: str) -> None:
+    """Figures as JSON if asked for; else a line for a person who watches, and what they should know `about` it."""
+    notes = list(notes)
     if stats.covered:
         notes.append(f"{stats.covered} of {stats.frames} frames had no matte and show the background alone")
     if job.json:
@@ -257,8 +257,7 @@ def _report(job: Job, command: str, item: Item, stats: Stats, engine: str, notes
         typer.echo(json.dumps(figures), err=item.output == PIPE)
         return
     for note in notes:
-        which = f"{item.input}: " if many else ""
-        typer.echo(f"livematte: note: {which}{note}", err=True)
+        typer.echo(f"livematte: note: {about}{note}", err=True)
     if sys.stderr.isatty():
         typer.echo(f"{without_secrets(item.output)}: {stats.frames} frames, {stats.fps:.1f} fps", err=True)
 

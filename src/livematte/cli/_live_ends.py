@@ -20,20 +20,6 @@ RECORDED = ("file", "raw")
 """Sinks whose frames are played back later at a constant rate; others show a frame when it comes."""
 
 
-def parse_size(text: str | None) -> Size | None:
-    """`1280x720` as a size.
-
-    Raises:
-        OptionError: not a size.
-    """
-    if text is None:
-        return None
-    width, x, height = text.partition("x")
-    if not (x and width.isdigit() and height.isdigit() and int(width) and int(height)):
-        raise OptionError(f"--size is a width and a height, as in 1280x720; got {text!r}")
-    return Size(int(width), int(height))
-
-
 def sink_of(out: str, info: StreamInfo, overwrite: bool = True) -> Sink:
     """The output, as a live stream needs it: pushes connect again, and what is played back later has a constant rate.
 

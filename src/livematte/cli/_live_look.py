@@ -10,7 +10,7 @@ import typer
 
 from livematte import _registry
 from livematte._errors import OptionError
-from livematte.cli._options import LookOptions, with_classes
+from livematte.cli._options import Bokeh, Classes, LookOptions, Room, Weights, with_classes
 
 if TYPE_CHECKING:
     from livematte._preset_file import PresetFile
@@ -26,18 +26,10 @@ class LiveLook:
     strength: Annotated[
         float | None, typer.Option(metavar="0.1-1", help="Of the blur, as --effect blur:0.6 has it.")
     ] = None
-    bokeh: Annotated[bool, typer.Option("--bokeh", help="Blur as a lens does: lamps become discs.")] = False
-    classes: Annotated[
-        str | None,
-        typer.Option(metavar="NAME,NAME", help="What stays, for a model that tells classes apart: person,dog."),
-    ] = None
-    weights: Annotated[
-        str | None, typer.Option(metavar="FILE", help="Weights from this file in place of the model's own.")
-    ] = None
-    room: Annotated[
-        str | None,
-        typer.Option(metavar="FILE", help="The room without people, by the same camera: sharpens the matte."),
-    ] = None
+    bokeh: Bokeh = False
+    classes: Classes = None
+    weights: Weights = None
+    room: Room = None
     mirror: Annotated[
         bool | None, typer.Option("--mirror/--no-mirror", help="Turn left and right of the output round.")
     ] = None

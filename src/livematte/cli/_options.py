@@ -4,13 +4,30 @@ from __future__ import annotations
 
 import functools
 import inspect
+import re
 from collections.abc import Callable
 from dataclasses import MISSING, dataclass, fields, is_dataclass
-from typing import Annotated, Any, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
 
 from livematte._errors import OptionError
+
+if TYPE_CHECKING:
+    from livematte._frame import Size
+
+Classes = Annotated[
+    str | None,
+    typer.Option(metavar="NAME,NAME", help="What stays, for a model that tells classes apart: person,dog."),
+]
+Weights = Annotated[
+    str | None, typer.Option(metavar="FILE", help="Weights from this file in place of the model's own.")
+]
+Room = Annotated[
+    str | None,
+    typer.Option(metavar="FILE", help="The room without people, by the same camera: sharpens the matte."),
+]
+Bokeh = Annotated[bool, typer.Option("--bokeh", help="Blur as a lens does: lamps become discs.")]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,15 +44,10 @@ class Job:
         ),
     ]
     model: Annotated[str, typer.Option(help="Network that finds people; `livematte models list`.")] = "livematte"
-    classes: Annotated[
-        str | None,
-        typer.Option(metavar="NAME,NAME", help="What stays, for a model that tells classes apart: person,dog."),
-    ] = None
+    classes: Classes = None
     engine: Annotated[str, typer.Option(help="What runs the network: auto, or a name; `livematte doctor`.")] = "auto"
     threads: Annotated[int | None, typer.Option(metavar="N", help="Threads of the engine.")] = None
-    weights: Annotated[
-        str | None, typer.Option(metavar="FILE", help="Weights from this file in place of the model's own.")
-    ] = None
+    weights: Weights = None
     temporal: Annotated[
         bool | None,
         typer.Option(
@@ -46,10 +58,7 @@ class Job:
         bool, typer.Option("--lookahead", help="Let the next frame have a say in the matte: steadier, for video.")
     ] = False
     refine: Annotated[bool, typer.Option("--refine/--no-refine", help="Follow the picture's edges.")] = True
-    room: Annotated[
-        str | None,
-        typer.Option(metavar="FILE", help="The room without people, by the same camera: sharpens the matte."),
-    ] = None
+    room: Room = None
     codec: Annotated[
         str | None, typer.Option(metavar="NAME", help="h264, h265, vp9 or av1; by default what the suffix suggests.")
     ] = None
@@ -82,6 +91,21 @@ def with_classes(model: str, classes: str | None) -> str:
     if colon and named != classes:
         raise OptionError(f"--model {model} and --classes {classes} name two lists of classes: give one of them")
     return f"{name}:{tag}:{classes}"
+
+
+def parse_size(text: str) -> Size:
+    """`1280x720` as a size.
+
+    Raises:
+        OptionError: not a size that frames can have.
+    """
+    from livematte._frame import MAX_SIDE_PX, Size
+
+    match = re.fullmatch(r"(\d{1,5})x(\d{1,5})", text)
+    size = Size(int(match[1]), int(match[2])) if match else Size(0, 0)
+    if not (1 <= size.width <= MAX_SIDE_PX and 1 <= size.height <= MAX_SIDE_PX):
+        raise OptionError(f"a size is WIDTHxHEIGHT, up to {MAX_SIDE_PX}x{MAX_SIDE_PX}, as in 1280x720; got {text!r}")
+    return size
 
 
 Zones = Annotated[

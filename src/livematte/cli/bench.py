@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-import re
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+
+from livematte.cli._options import parse_size
 
 EXAMPLE = "Example: livematte bench --model livematte --size 1280x720"
 
@@ -143,22 +144,6 @@ def table(figures: dict[str, Any]) -> list[str]:
         missing = _bench_models.by_family(figures["not_here"])
         lines += ["", f"Not measured, their weights are not here: {missing}. `livematte models list` names them."]
     return lines
-
-
-def parse_size(text: str) -> Any:
-    """`1280x720` as a size.
-
-    Raises:
-        OptionError: not a size that frames can have.
-    """
-    from livematte._errors import OptionError
-    from livematte._frame import MAX_SIDE_PX, Size
-
-    match = re.fullmatch(r"(\d{1,5})x(\d{1,5})", text)
-    size = Size(int(match[1]), int(match[2])) if match else Size(0, 0)
-    if not (1 <= size.width <= MAX_SIDE_PX and 1 <= size.height <= MAX_SIDE_PX):
-        raise OptionError(f"a size is WIDTHxHEIGHT, up to {MAX_SIDE_PX}x{MAX_SIDE_PX}, as in 1280x720; got {text!r}")
-    return size
 
 
 def lines(figures: dict[str, Any]) -> list[str]:

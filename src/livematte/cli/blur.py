@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from livematte.cli._job import process
-from livematte.cli._options import Job, LookOptions, expand
+from livematte.cli._options import Bokeh, Job, LookOptions, expand
 
 EXAMPLE = (
     "Example: livematte blur talk.mp4 -o private.mp4 --strength 0.8 (many: livematte blur *.mp4 *.jpg -o private/)"
@@ -19,7 +19,7 @@ def command(
     job: Job,
     look: LookOptions,
     strength: Annotated[float, typer.Option(metavar="0.1-1", help="How strongly; the same look at every size.")] = 0.6,
-    bokeh: Annotated[bool, typer.Option("--bokeh", help="Blur as a lens does: lamps become discs.")] = False,
+    bokeh: Bokeh = False,
 ) -> None:
     """Blur the background of a video or picture."""
     from livematte.effects.blur import Blur

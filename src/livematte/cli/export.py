@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from livematte.cli.bench import parse_size
+from livematte.cli._options import parse_size
 
 EXAMPLE = "Example: livematte export runs/fast -o export --name livematte-fast --pictures people-dev"
 

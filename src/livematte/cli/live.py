@@ -17,10 +17,10 @@ from livematte._address import without_secrets
 from livematte._errors import OptionError
 from livematte._stages import Segmenter, Sink, StreamInfo
 from livematte.cli._job import check_output, heard, quiet
-from livematte.cli._live_ends import list_cameras, parse_size, sink_of, source_of
+from livematte.cli._live_ends import list_cameras, sink_of, source_of
 from livematte.cli._live_line import StatusLine, report
 from livematte.cli._live_look import DEFAULT_MODEL, LiveLook, settings_of
-from livematte.cli._options import LookOptions, expand
+from livematte.cli._options import LookOptions, expand, parse_size
 from livematte.cli.replace import check_match
 
 EXAMPLE = "Example: livematte live --effect blur:0.6 --out virtual"
@@ -95,7 +95,7 @@ def command(
     from livematte.sources import parse_fps, source_name
     from livematte.sources._cameras import spec_of
 
-    wanted = parse_size(size)
+    wanted = parse_size(size) if size is not None else None
     if fps is not None:
         parse_fps(fps)
     spec = input_ or spec_of(camera)

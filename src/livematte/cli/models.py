@@ -14,8 +14,8 @@ import typer
 
 from livematte import _registry, _weights
 from livematte._errors import LivematteError, OptionError, WeightsError
-from livematte._frame import Size
 from livematte._weights import WeightsFile
+from livematte.cli._options import parse_size
 from livematte.models._spec import ModelSpec, pick
 
 COMMERCIAL = {True: "yes", False: "no", None: "unclear"}
@@ -138,7 +138,7 @@ def convert(
 
     if output.exists() and not overwrite:
         raise OptionError(f"{output} exists; choose another name, or pass -y to replace it")
-    typer.echo(f"{output}  {to_onnx(source, output, size_of(size))}")
+    typer.echo(f"{output}  {to_onnx(source, output, parse_size(size) if size is not None else None)}")
 
 
 def every() -> list[ModelSpec]:
@@ -320,20 +320,6 @@ def check(file: WeightsFile) -> tuple[Found, str]:
     except WeightsError as exc:
         return Found.HARMED, str(exc)
     return Found.OK, "ok" if file.checksum else f"ok, compared with {compared}"
-
-
-def size_of(text: str | None) -> Size | None:
-    """`512x288` as a size.
-
-    Raises:
-        OptionError: it is none.
-    """
-    if text is None:
-        return None
-    width, _, height = text.partition("x")
-    if not (width.isdecimal() and height.isdecimal() and int(width) and int(height)):
-        raise OptionError(f"--size takes WIDTHxHEIGHT, as in 512x288; got {text!r}")
-    return Size(int(width), int(height))
 
 
 @contextmanager
