@@ -164,7 +164,7 @@ class TestSettings:
 
     def test_pause_and_resume(self, stream: Stream) -> None:
         stream.do("POST", "/api/pause")
-        assert stream.until(lambda found: found["live"]["camera"] == "closed")["live"]["paused"]
+        stream.until(lambda found: found["live"]["paused"] and found["live"]["camera"] == "closed")
         stream.do("POST", "/api/resume")
         stream.until(lambda found: found["live"]["camera"] == "open")
 
