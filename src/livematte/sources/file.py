@@ -152,13 +152,13 @@ class File:
 
 
 def _opened(path: str) -> Any:
-    if not Path(path).exists():
-        raise OpenError(f"there is no file {path}")
     if Path(path).is_dir():
         raise OpenError(f"{path} is a folder, not a video file")
     try:
         return av.open("file:" + path)  # the prefix keeps a colon in a name from meaning a protocol
     except (FFmpegError, OSError, ValueError) as exc:
+        if not Path(path).exists():  # asked after the attempt: a file may go at any time
+            raise OpenError(f"there is no file {path}") from exc
         lacking = _lacking(path)
         cut = f"; {lacking} bytes of it are missing" if lacking else ""
         raise OpenError(f"{path} is not a video FFmpeg can read: {reason(exc)}{cut}") from exc
