@@ -67,7 +67,10 @@ class Exchange:
     ) -> None:
         self.governor = Governor(1000 / fps, governor, lowest)
         self._failing: str | None = None
-        self._refused: str | None = None
+        self._refused: tuple[str, str] | None = None  # the network asked for last, and why it could not be had
+        self._dismissed: tuple[str, str] | None = None
+        self._lacking: tuple[str, str] | None = None  # the same of the larger one
+        self._left: str | None = None
         self._load, self._larger, self._card, self._clock = load, larger, card, clock
         self._effect, self._framing, self._budget_ms = effect, framing, 1000 / fps
         self._room: Room | None = None
@@ -93,8 +96,10 @@ class Exchange:
 
     @property
     def error(self) -> str | None:
-        """What is wrong with a network, in words: the one at work, or one that could not be loaded."""
-        return self._failing or self._refused
+        """What is wrong with a network, in words: the one at work, one that was asked for last, or a larger one."""
+        refused = self._refused
+        lost = self._lacking if refused is None or refused is self._dismissed else refused
+        return self._failing or self._left or (lost and ": ".join(lost))
 
     @property
     def loading(self) -> bool:
@@ -127,6 +132,18 @@ class Exchange:
         """Ask for another network."""
         self._refused = None
         self._loader.request(USUAL, spec)
+
+    def dismiss(self) -> str | None:
+        """Something else was chosen: a network that could not be had matters no more, unless it is the one at work.
+
+        Returns:
+            Its name. May be called from any thread: what fails meanwhile is told all the same.
+        """
+        refused = self._refused
+        if refused is None or refused is self._dismissed or refused[0] == self.spec:
+            return None
+        self._dismissed = refused
+        return refused[0]
 
     def set_fps(self, fps: float) -> None:
         """The camera's rate."""
@@ -171,7 +188,7 @@ class Exchange:
         """Free the networks that were loaded here; `error` names one whose load hangs, which is left behind."""
         left = self._loader.close()
         if left is not None:
-            self._refused = f"{left} was still being loaded at the end of the stream, and was left behind"
+            self._left = f"{left} was still being loaded at the end of the stream, and was left behind"
         for segmenter in (self._usual if self._owned else None, self._large):
             if segmenter is not None:
                 segmenter.close()
@@ -188,13 +205,16 @@ class Exchange:
             self._put(loaded.spec, loaded.segmenter)
 
     def _refuse(self, loaded: Loaded) -> None:
+        told = loaded.spec, str(loaded.error)
         if loaded.purpose == LARGE:
+            self._lacking = told
             self.governor.exchange(False, self._now_ms())
-        elif self._usual is None and loaded.error is not None:
+            return
+        if self._usual is None and loaded.error is not None:
             if loaded.spec == self.spec:
                 raise loaded.error
             self._loader.request(USUAL, self.spec)  # it gave way to this one before it was there
-        self._refused = f"{loaded.spec}: {loaded.error}"
+        self._refused = told
 
     def _put(self, spec: str, segmenter: Segmenter) -> None:
         old = [self._usual if self._owned else None]
@@ -203,7 +223,9 @@ class Exchange:
             self._large = None
         first = self._usual is None
         self.spec, self._usual, self._owned = spec, segmenter, True
-        self._failures, self._failing, self._refused = 0, None, None
+        self._failures, self._failing, self._lacking = 0, None, None
+        if self._refused is not None and self._refused[0] == spec:  # it can be had again
+            self._refused = None
         for one in old:
             if one is not None:
                 one.close()

@@ -32,6 +32,7 @@ from livematte._shape import TICK_S, UNKNOWN_SIZE, Shape, halved, mirrored, opaq
 from livematte._spelling import make_effect, spelled
 from livematte._stages import Effect, Segmenter, Sink, Source
 from livematte._stats import Stats
+from livematte._watch import Watch
 from livematte.effects.transparent import Transparent
 
 PAUSED_FPS = 5
@@ -43,12 +44,6 @@ DEFAULT_FPS = 30.0
 
 STALL_NS = 250_000_000
 """Silence of an open camera after which covered frames take its place."""
-
-LINGER_NS = 3_000_000_000
-"""The camera stays open so long after the last reader has gone: programs open a camera several times."""
-
-ASK_NS = 250_000_000
-"""How often the output is asked for readers."""
 
 SIZE_NS, ASK_SIZE_NS = 1_000_000_000, 10_000_000
 """How long the first plate waits for a camera to tell its size, and how often it looks."""
@@ -113,8 +108,8 @@ class Live:
         self._clear = isinstance(self._effect, Transparent)
         self._fps = fps or DEFAULT_FPS
         self._shape = Shape(size)
-        self._readers: Callable[[], int | None] = getattr(sink, "readers", lambda: None)
-        self._capture = Capture(source, self._shape, wait=wait or self._readers() is not None, clock=clock)
+        self._watch = Watch(sink, clock)
+        self._capture = Capture(source, self._shape, wait=wait or self._watch.can_tell(), clock=clock)
         self._room, self._mirror = EmptyRoom(room, clock), mirror
         self._parts = Exchange(
             model,
@@ -134,10 +129,9 @@ class Live:
         self._pending: dict[str, Any] = {}
         self._ran = self._paused = self._stopped = False
         self._state, self._opening = StreamState(), 0
-        self._started_ns = self._next_ns = self._asked_ns = clock()
-        self._seen_ns, self._read_ns = self._started_ns - STALL_NS, self._started_ns - LINGER_NS
+        self._started_ns = self._next_ns = clock()
+        self._seen_ns = self._started_ns - STALL_NS
         self._last_pts = -LEAST_STEP
-        self._known_readers: int | None = None
         self._error: str | None = None
 
     # steering
@@ -166,6 +160,11 @@ class Live:
         """
         _registry.load("models", _registry.split(spec)[0])
         self._change(model=spec)
+
+    def dismiss(self) -> str | None:
+        """The user has chosen anew: `status()` tells no more of a network that was asked for in vain. Returns its
+        name."""
+        return self._parts.dismiss()
 
     def set_framing(self, on: bool) -> None:
         """Show the part of the output in which the people are, or all of it."""
@@ -233,7 +232,7 @@ class Live:
             "paused": self._paused,
             "camera": capture.state,
             "openings": capture.openings,
-            "readers": self._known_readers,
+            "readers": self._watch.readers,
             "size": [size.width, size.height],
             "fps": round(self._rate.fps(now_ns), 1),
             "frames": self.stats.frames,
@@ -278,7 +277,7 @@ class Live:
         """One turn of the loop: at most one frame is written."""
         self._apply()
         self._room.tick(self._paused)
-        watched = self._is_watched()
+        watched = self._watch.goes_on(first=self.stats.frames == 0, needed=self._room.taking)
         self._capture.want(watched and not self._paused)
         taken = self._capture.take(max(0, self._due_ns() - self._clock()) / 1e9)
         if taken is not None:
@@ -360,16 +359,6 @@ class Live:
         self.stats.frames += 1
         self._rate.add(self._clock())
         self._progress(self)
-
-    def _is_watched(self) -> bool:
-        """Whether anybody looks, as far as the sink can tell; for a while after the last one has gone, too."""
-        now_ns = self._clock()
-        if now_ns - self._asked_ns >= ASK_NS or self.stats.frames == 0:
-            self._asked_ns, self._known_readers = now_ns, self._readers()
-        if self._known_readers != 0 or self._room.taking:
-            self._read_ns = now_ns
-            return True
-        return now_ns - self._read_ns < LINGER_NS
 
     def _change(self, **what: Any) -> None:
         with self._lock:

@@ -209,7 +209,7 @@ class TestTaking:
 
     def test_the_camera_is_opened_for_it(self) -> None:
         live, out, _, _ = timed(model=Nobody())
-        live._readers = lambda: 0
+        live._watch._ask = lambda: 0
         steps(live, out, 3)
         assert not live._capture.wanted
         assert taken(live, out)["source"] == "taken"

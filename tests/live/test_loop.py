@@ -20,7 +20,8 @@ from livematte import (
     Transparent,
     UnknownName,
 )
-from livematte._live import LINGER_NS, PAUSED_FPS, Live, make_effect, spelled
+from livematte._live import PAUSED_FPS, Live, make_effect, spelled
+from livematte._watch import LINGER_NS
 from livematte.sources.synthetic import Synthetic
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -110,6 +111,44 @@ class TestSteering:
         with pytest.raises(UnknownName):
             live.set_model("bodypicks")
 
+    def test_what_was_asked_for_in_vain_is_told_until_something_else_is_chosen(self) -> None:
+        def load(spec: str) -> Any:
+            raise LoadError("its file is broken")
+
+        live, out, _, _ = timed(load=load)
+        live.set_model("bodypix")
+        steps(live, out, 1)
+        loaded(live)
+        steps(live, out, 30)
+        assert live.status()["error"] == "bodypix: its file is broken"
+        live.dismiss()
+        assert live.status()["error"] is None
+        live.set_model("bodypix")
+        steps(live, out, 1)
+        loaded(live)
+        steps(live, out, 1)
+        assert live.status()["error"] == "bodypix: its file is broken"
+
+    def test_a_network_at_work_that_fails_is_told_whatever_is_chosen(self) -> None:
+        def load(spec: str) -> Any:
+            if network is None:
+                return parts.Figure(spec)
+            raise LoadError("its file has gone")
+
+        network = None
+        live, out, _, _ = timed(model="livematte:fast", load=load)
+        live._parts.start()
+        loaded(live)
+        steps(live, out, 1)
+        network = live._parts._usual
+        network.dead = True
+        for _ in range(60):  # it is loaded again each second, in vain
+            steps(live, out, 1)
+            loaded(live)
+        live.dismiss()
+        assert "livematte:fast" in live.status()["error"]
+        live._parts.close()
+
     def test_one_asked_for_before_the_first_is_there_does_not_end_the_stream(self) -> None:
         def load(spec: str) -> Any:
             if spec != "livematte:fast":
@@ -125,6 +164,7 @@ class TestSteering:
         loaded(live)
         steps(live, out, 2)
         assert live.status()["model"] == "livematte:fast"
+        assert live.status()["error"] == "bodypix: it is not on this machine"  # the other one came; this one did not
         assert live.stats.covered == 2
         live._parts.close()
 
@@ -188,7 +228,7 @@ class TestOnDemand:
     def test_the_camera_is_open_only_while_somebody_reads(self) -> None:
         live, out, network, clock = timed()
         readers = [0]
-        live._readers = lambda: readers[0]
+        live._watch._ask = lambda: readers[0]
         shown = steps(live, out, 5)
         assert (network.runs, live._capture.wanted) == (0, False)
         assert all(np.ptp(frame.planes[0]) == 0 for frame in shown)

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from livematte import (
+    LoadError,
     Size,
 )
 from livematte._clock import ManualClock
@@ -89,6 +90,23 @@ class TestGovernor:
             assert colour(shown[-1]) == plain(GREEN)
             height, width = shown[-1].planes[0].shape
             assert shown[-1].planes[0][height * 3 // 4, width // 2] != plain(GREEN)[0]
+
+    def test_a_larger_network_that_cannot_be_had_is_told_whatever_is_chosen(self) -> None:
+        def load(spec: str) -> Any:
+            if spec == "livematte:base":
+                raise LoadError("its file is broken")
+            return parts.Figure(spec)
+
+        live, out, _, _ = timed(model="livematte:fast", load=load)
+        live._parts.start()
+        loaded(live)
+        steps(live, out, 120)
+        loaded(live)
+        steps(live, out, 1)
+        live.dismiss()
+        assert live.status()["error"] == "livematte:base: its file is broken"
+        assert live.status()["rung"] == "full"
+        live._parts.close()
 
     def test_the_larger_network_joins_when_it_is_there(self) -> None:
         made: dict[str, Any] = {}

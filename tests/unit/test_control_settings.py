@@ -206,10 +206,38 @@ def test_a_network_that_cannot_be_loaded_leaves_the_old_one(tmp_path: Path, monk
         stream.out.wait_for(3)
         assert stream.network.runs > before
         assert not stream.network.closed
-        stream.do("PATCH", "/api/settings", {"softness": 0.5})
-        assert stream.do("GET", "/api/status")["error"] == found["error"]  # not tried again by itself
+        assert found["settings"]["model"] == "mediapipe:landscape"
+        assert stream.refused("PATCH", "/api/settings", {"softness": 5})[0] == 400
+        assert stream.do("GET", "/api/status")["error"] == found["error"]  # nothing else was chosen
+        later = stream.do("PATCH", "/api/settings", {"softness": 0.5})
+        assert (later["error"], later["settings"]["model"]) == (None, "livematte:fast")
+        stream.do("PATCH", "/api/settings", {"model": "mediapipe:landscape"})  # tried again, and told again
+        assert stream.until(lambda state: state["error"] is not None)["error"] == found["error"]
         stream.do("PATCH", "/api/settings", {"model": "livematte:base"})
         assert stream.until(lambda found: found["live"]["model"] == "livematte:base")["error"] is None
+
+
+def test_a_preset_whose_network_cannot_be_loaded_tells_so_each_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LIVEMATTE_RUNTIME", str(tmp_path / "run"))
+
+    def load(name: str) -> Any:
+        raise LoadError("the weights are not here")
+
+    def told(found: dict[str, Any]) -> bool:
+        return found["error"] == "mediapipe:landscape: the weights are not here"
+
+    path = tmp_path / "presets.toml"
+    with Stream(tmp_path, load=load) as stream:
+        path.write_text('[presets.desk]\nmodel = "mediapipe:landscape"\n[presets.other]\neffect = "color:blue"\n')
+        stream.do("POST", "/api/presets/desk")
+        stream.until(told)
+        path.write_text('[presets.desk]\nmodel = "mediapipe:landscape"\nsoftness = 0.4\n')
+        stream.desk.keep_up()
+        assert stream.until(told)["settings"]["softness"] == 0.4
+        path.write_text('[presets.other]\neffect = "color:blue"\n')
+        assert stream.do("POST", "/api/presets/other")["error"] is None
 
 
 class TestPresets:
@@ -279,6 +307,8 @@ class TestPresets:
         found = stream.do("GET", "/api/status")
         assert "preset 'desk'" in found["error"]
         assert found["settings"]["effect"] == "color:#3040c0"
+        found = stream.do("PATCH", "/api/settings", {"softness": 0.4})  # something else is chosen
+        assert (found["error"], found["preset"]) == (None, None)
         path.write_text("[presets.desk\n")
         stream.desk.keep_up()
         assert "line 1" in stream.do("GET", "/api/status")["presets_error"]

@@ -69,7 +69,8 @@ class Desk:
         self._picture: U8 | None = None
         self._picture_name: str | None = None
         self._preset: str | None = None
-        self._error: str | None = None
+        self._ended: str | None = None  # why the stream did
+        self._unfollowed: str | None = None  # why the chosen preset cannot be followed to what its file says now
         self._closed = threading.Event()
         self._painter = self._made(settings)
 
@@ -105,7 +106,7 @@ class Desk:
                 raise OptionError("this stream was started elsewhere; run livematte live to start another")
             if self._thread is not None and self._thread.is_alive():
                 raise OptionError("the stream is running already")
-            self._error = None
+            self._ended = None
             live = self._live = self._start(self)
             self._thread = threading.Thread(target=self._run, args=(live,), name="livematte-live", daemon=True)
             self._thread.start()
@@ -203,7 +204,7 @@ class Desk:
         with self._lock:
             self.presets.delete(name)
             if self._preset == name:
-                self._preset = None
+                self._preset = self._unfollowed = None
 
     def take_picture(self, data: bytes, name: str) -> None:
         """Make a picture the background. Nothing of it is written to disk.
@@ -250,7 +251,7 @@ class Desk:
             "presets": list(self.presets.presets),
             "presets_error": self.presets.error,
             "live": about,
-            "error": self._error or (about or {}).get("error"),
+            "error": self._ended or self._unfollowed or (about or {}).get("error"),
         }
 
     def _put(self, wanted: Preset, asked: Preset | None = None) -> None:
@@ -263,12 +264,13 @@ class Desk:
         from livematte._spelling import spelled
 
         before, live, model = self.settings, self._live, asked and asked.model
-        room = live.status()["room"]["source"] if live is not None else None
+        about = live.status() if live is not None else {}
+        room = about["room"]["source"] if about else None
         if model:
             _registry.load("models", _registry.split(model)[0])
         look = ("effect", *LOOK)
         painter = self._painter
-        lost = asked and asked.effect and live is not None and live.status()["effect"] != spelled(painter)
+        lost = asked and asked.effect and about and about["effect"] != spelled(painter)
         if lost or any(getattr(wanted, key) != getattr(before, key) for key in look) or wanted.effect == PICTURE:
             painter = self._made(wanted)
         if live is not None:
@@ -276,15 +278,18 @@ class Desk:
             picture = live.read_room(asked.room) if other and asked and asked.room else None  # refused before all else
             if painter is not self._painter:
                 live.set_effect(painter)
-            if model and (model != before.model or model != live.status()["model"]):
+            in_vain = live.dismiss()
+            if model and (model != before.model or model != about["model"]):
                 live.set_model(model)
+            elif in_vain and wanted.model == in_vain:
+                wanted = replace(wanted, model=about["model"])
             if bool(wanted.framing) != bool(before.framing):
                 live.set_framing(bool(wanted.framing))
             if other:
                 live.set_room(picture)
             if bool(wanted.mirror) != bool(before.mirror):
                 live.set_mirror(bool(wanted.mirror))
-        self.settings, self._painter = wanted, painter
+        self.settings, self._painter, self._unfollowed = wanted, painter, None
 
     def _made(self, settings: Preset) -> Effect:
         if settings.effect != PICTURE:
@@ -345,9 +350,9 @@ class Desk:
         try:
             live.run()
         except LivematteError as exc:
-            self._error = str(exc)
+            self._ended = str(exc)
         except Exception as exc:  # a thread has nobody else to tell
-            self._error = f"{type(exc).__name__}: {exc} (not expected: please report it)"
+            self._ended = f"{type(exc).__name__}: {exc} (not expected: please report it)"
 
     def _keep_up(self) -> None:
         """Read the presets again when the file has changed, and the chosen one with them."""
@@ -361,11 +366,9 @@ class Desk:
                 return
             found = self.presets.find(self._preset)
             try:
-                asked = replace(found, model=found.model if found.model != self.settings.model else None)
-                self._put(found.after(self.settings), asked)
-                self._error = None
+                self._put(found.after(self.settings), found)
             except LivematteError as exc:
-                self._error = f"preset {self._preset!r}: {exc}"
+                self._unfollowed = f"preset {self._preset!r}: {exc}"
 
 
 def _file_name(name: str) -> str:
