@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import json
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from livematte import _registry, cli
+from livematte import LivematteError, _registry, cli
 from livematte.cli import _job
 
 CLIP = "synthetic:96x64@25*2"
@@ -154,6 +157,63 @@ def test_one_that_fails_does_not_stop_the_others(files: Path, livematte: Callabl
     ]  # fmt: skip
     assert names("out") == ["a.mp4", "c.jpg", "d.png"]
     assert Path("out/c.jpg").read_bytes() == b"mine"
+
+
+def breaking(monkeypatch: pytest.MonkeyPatch, name: str, error: Exception) -> None:
+    """Let something happen in the middle of the file `name` that nobody foresaw."""
+
+    @contextmanager
+    def progress(label: str, frames: int | None) -> Iterator[Callable]:
+        def shown(stats: object) -> None:
+            if name in label:
+                raise error
+
+        yield shown
+
+    monkeypatch.setattr(_job, "progress", progress)
+
+
+def test_one_that_fails_as_nobody_foresaw_does_not_stop_the_others(
+    files: Path, livematte: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    breaking(monkeypatch, "b.MOV", ZeroDivisionError("by\nnothing"))
+    code, out, err = livematte("blur", "a.mp4", "b.MOV", "c.jpg", "-o", "out/", "--json")
+    why = "ZeroDivisionError: by nothing (not expected: run again with --debug and report what it prints)"
+    assert code == cli.FAILED
+    assert err.splitlines() == [
+        f"livematte: error: b.MOV: {why}", "livematte: error: 1 of 3 inputs failed: b.MOV"
+    ]  # fmt: skip
+    assert ["error" in json.loads(line) for line in out.splitlines()] == [False, True, False]
+    assert sorted(str(path.relative_to("out")) for path in Path("out").rglob("*")) == ["a.mp4", "c.jpg"]
+    Path("again").mkdir()
+    with pytest.raises(LivematteError, match="1 of 2 inputs failed"):
+        cli.run(["blur", "b.MOV", "a.mp4", "-o", "again/", "--debug"])
+    assert names("again") == ["a.mp4"]
+
+
+def test_debug_shows_where_it_failed(
+    files: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    breaking(monkeypatch, "b.MOV", ZeroDivisionError("by nothing"))
+    with pytest.raises(LivematteError):
+        cli.run(["blur", "b.MOV", "a.mp4", "-o", "out/", "--debug"])
+    assert "Traceback (most recent call last)" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "no space"), BrokenPipeError(errno.EPIPE, "nobody reads")])
+def test_a_standard_output_that_is_gone_ends_the_job(
+    error: OSError,
+    files: Path,
+    livematte: Callable,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    breaking(monkeypatch, "a.mp4", error)
+    monkeypatch.setattr("sys.stdout", sys.stdout)  # it is put back
+    with contextlib.suppress(SystemExit):  # of typer, where nobody reads
+        assert livematte("blur", "a.mp4", "b.MOV", "-o", "out/")[0] == cli.FAILED
+    assert "failed" not in capsys.readouterr().err
+    assert not Path("out").exists()
 
 
 def test_a_folder_made_for_nothing_goes_again(files: Path, livematte: Callable) -> None:

@@ -12,7 +12,7 @@ import signal
 import sys
 from collections.abc import Sequence
 from types import FrameType
-from typing import NoReturn
+from typing import NoReturn, TypeGuard
 
 from livematte._errors import LivematteError
 
@@ -76,7 +76,7 @@ def run(arguments: Sequence[str]) -> int:
     except Exception as exc:
         if debug:
             raise
-        if isinstance(exc, OSError) and exc.filename is None and exc.errno in UNWRITABLE:
+        if is_unwritable(exc):
             sys.stdout = None  # or Python would try once more at its end
             return _fail(f"cannot write to standard output: {exc.strerror}", FAILED)
         if type(exc).__name__ == "NoArgsIsHelpError":
@@ -84,8 +84,18 @@ def run(arguments: Sequence[str]) -> int:
             return USAGE
         if hasattr(exc, "format_message"):  # typer's usage errors share no base class over its versions
             return _fail(_usage(exc), USAGE)
-        text = f"{type(exc).__name__}: {exc}".strip(": ")
-        return _fail(f"{text} (not expected: run again with --debug and report what it prints)", FAILED)
+        return _fail(unexpected(exc), FAILED)
+
+
+def is_unwritable(exc: Exception) -> TypeGuard[OSError]:
+    """Whether standard output cannot be written to, or nobody reads it any more."""
+    return isinstance(exc, OSError) and exc.filename is None and exc.errno in (*UNWRITABLE, errno.EPIPE)
+
+
+def unexpected(exc: Exception) -> str:
+    """What is said of an exception that is none of ours."""
+    text = f"{type(exc).__name__}: {exc}".strip(": ")
+    return f"{text} (not expected: run again with --debug and report what it prints)"
 
 
 def _usage(exc: Exception) -> str:

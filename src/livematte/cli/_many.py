@@ -11,7 +11,7 @@ from pathlib import Path
 
 from livematte._address import without_secrets
 from livematte._errors import LivematteError, OptionError, SinkError
-from livematte.cli import Stopped, complain
+from livematte.cli import Stopped, complain, is_unwritable, unexpected
 
 VIDEO_SUFFIX, ALPHA_SUFFIX = ".mp4", ".mov"
 """Of a video whose own suffix is not written, and where it would hold no alpha."""
@@ -128,7 +128,7 @@ def each(
     *,
     debug: bool = False,
 ) -> None:
-    """Work through all; what fails is told at once, and the others are done all the same.
+    """Work through all; what fails, for whatever reason, is told at once, and the others are done all the same.
 
     Args:
         work: does one; its second argument says which it is of how many.
@@ -146,11 +146,14 @@ def each(
             done = number - 1 - len(lost)
             exc.left = f"{done} of {len(items)} are done, of {item.input} nothing was written"
             raise
-        except LivematteError as exc:
+        except Exception as exc:
+            if is_unwritable(exc):  # of all that is printed, not of this one
+                raise
             if debug:
                 traceback.print_exc(file=sys.stderr)
-            complain(f"{item.input}: {exc}")
-            failed(item, str(exc))
+            why = str(exc) if isinstance(exc, LivematteError) else unexpected(exc)
+            complain(f"{item.input}: {why}")
+            failed(item, why)
             lost.append(item.input)
     if lost:
         more = f" and {len(lost) - NAMES_SHOWN} more" if len(lost) > NAMES_SHOWN else ""
