@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 import pytest
 
+from livematte import _registry, cli
 from livematte.models._bodypix_poses import NAMES
 from livematte.models._parts import PALETTE
 
@@ -68,6 +69,43 @@ def test_a_video_of_parts(livematte: Run, noise: Path, carphone: Path, tmp_path:
     assert [json.loads(line)["frame"] for line in text.splitlines()] == list(range(120))
     with av.open(str(out)) as clip:
         assert sum(1 for _ in clip.decode(video=0)) == 120
+
+
+def test_many_inputs(
+    livematte: Run,
+    noise: Path,
+    astronaut_path: Path,
+    carphone: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("photos").mkdir()
+    for place in ("me.png", "photos/one.png", "photos/two.png"):
+        Path(place).write_bytes(astronaut_path.read_bytes())
+    Path("bad.png").write_bytes(b"no picture")
+    loaded = []
+    create = _registry.create
+    monkeypatch.setattr(_registry, "create", lambda kind, *a, **k: loaded.append(kind) or create(kind, *a, **k))
+    code, text, error = livematte(
+        "parts", "bad.png", "me.png", "photos", carphone, "-o", "out/", "--weights", noise, "--json"
+    )
+    assert code == cli.FAILED
+    assert error.splitlines()[0].startswith("livematte: error: bad.png: ")
+    assert error.splitlines()[-1] == "livematte: error: 1 of 4 inputs failed: bad.png"
+    assert sorted(str(path.relative_to("out")) for path in Path("out").rglob("*") if path.is_file()) == [
+        Path(carphone).name, "me.png", "photos/one.png", "photos/two.png"
+    ]  # fmt: skip
+    assert loaded.count("models") == 1
+    lines = [json.loads(line) for line in text.splitlines()]
+    assert "error" in lines[0]
+    assert [(line["input"], line["frame"]) for line in lines[1:4]] == [("me.png", 0), ("photos", 0), ("photos", 1)]
+    assert [line["frame"] for line in lines[4:]] == list(range(120))
+    code, _, error = livematte("parts", "me.png", "bad.png", "-o", "one.png", "--weights", noise)
+    assert (code, error.count("\n")) == (cli.FAILED, 1)
+    assert "2 inputs want a folder" in error
+    assert livematte("parts", "photos/", "-o", "alone/", "--weights", noise) == (0, "", "")
+    assert sorted(path.name for path in Path("alone").iterdir()) == ["one.png", "two.png"]
 
 
 def test_real_parts_of_a_portrait(

@@ -1,15 +1,16 @@
-"""Inputs through the pipeline to outputs: what blur, replace, remove and matte share."""
+"""Inputs through a network to outputs: what blur, replace, remove, matte, grey, classes and parts share."""
 
 from __future__ import annotations
 
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, Protocol, TypeVar
 
 import typer
 
@@ -69,38 +70,79 @@ def process(
     check_format(job)
     transparent = isinstance(effect, Transparent) and not alpha_only
     items, root = plan or pair(job.inputs, job.output, alpha=transparent, grey=alpha_only)
+
+    def network() -> Segmenter:
+        name = job.model if paint else with_classes(job.model, job.classes)
+        found = load(name, engine=job.engine, threads=job.threads, weights=job.weights)
+        try:
+            return paint(found) if paint else found
+        except BaseException:
+            found.close()
+            raise
+
+    def work(item: Item, which: str) -> None:
+        _one(job, item, which, effect, loaded, command, whole=bool(paint), alpha_only=alpha_only, framing=framing)
+
+    loaded = Loaded(network, debug=job.debug)
+    failed = partial(report_failure, job.json, command)
+    work_through(items, root, loaded, work, failed, alone=len(items) == 1 and plan is None, debug=job.debug)
+
+
+def work_through(
+    items: Sequence[Item],
+    root: Path | None,
+    loaded: Loaded[Any],
+    work: Callable[[Item, str], None],
+    failed: Callable[[Item, str], None],
+    *,
+    alone: bool,
+    debug: bool,
+) -> None:
+    """Do each of the items with one network; see `each`.
+
+    Args:
+        root: the folder of all outputs; it goes again if it stays empty.
+        loaded: the network; closed at the end.
+        alone: there is one input and never another: it fails by itself, and `work` is told of no number.
+
+    Raises:
+        LivematteError: the only one failed, or some of them, or the network cannot be had.
+    """
     if not items:
         return
-    with ExitStack() as stack:
-        stack.enter_context(folders_of(items, root))
-        loaded = Loaded(job, paint)
-        stack.callback(loaded.close)
-
-        def work(item: Item, which: str) -> None:
-            _one(job, item, which, effect, loaded, command, alpha_only=alpha_only, framing=framing)
-
-        if len(items) == 1 and plan is None:
+    with folders_of(items, root), closing(loaded):
+        if alone:
             return work(items[0], "")
         loaded.network()  # if it cannot be had, one line says so, not one for each input
-        each(items, work, lambda item, why: _report_failure(job, command, item, why), debug=job.debug)
+        each(items, work, failed, debug=debug)
 
 
-class Loaded:
-    """The network of a job, loaded once, when the first input is there."""
+class Closes(Protocol):
+    """Something that is freed."""
 
-    def __init__(self, job: Job, paint: Paint | None) -> None:
-        self._job, self.paint = job, paint
-        self._network: Segmenter | None = None
+    def close(self) -> None: ...
 
-    def network(self) -> Segmenter:
-        """It, or what paints in its place."""
+
+Network = TypeVar("Network", bound=Closes)
+
+
+class Loaded(Generic[Network]):
+    """The network of a job, loaded once, when the first input is there.
+
+    Args:
+        load: makes it.
+        debug: let engines greet their users while they load.
+    """
+
+    def __init__(self, load: Callable[[], Network], *, debug: bool) -> None:
+        self._load, self._debug = load, debug
+        self._network: Network | None = None
+
+    def network(self) -> Network:
+        """It, loaded."""
         if self._network is None:
-            job = self._job
-            with nullcontext() if job.debug else quiet():
-                name = job.model if self.paint else with_classes(job.model, job.classes)
-                self._network = load(name, engine=job.engine, threads=job.threads, weights=job.weights)
-            if self.paint:
-                self._network = self.paint(self._network)
+            with nullcontext() if self._debug else quiet():
+                self._network = self._load()
         return self._network
 
     def close(self) -> None:
@@ -110,9 +152,23 @@ class Loaded:
 
 
 def _one(
-    job: Job, item: Item, which: str, effect: Effect, loaded: Loaded, command: str, *, alpha_only: bool, framing: bool
+    job: Job,
+    item: Item,
+    which: str,
+    effect: Effect,
+    loaded: Loaded[Segmenter],
+    command: str,
+    *,
+    whole: bool,
+    alpha_only: bool,
+    framing: bool,
 ) -> None:
-    """One input through the pipeline to its output; `which` of how many it is, empty for the only one."""
+    """One input through the pipeline to its output.
+
+    Args:
+        which: of how many it is, empty for the only one.
+        whole: the network's mattes are at the frame's size already.
+    """
     from livematte.sinks import open_sink
     from livematte.sources import open_source, source_name
 
@@ -132,15 +188,20 @@ def _one(
             framing=framing,
             lookahead=job.lookahead,
         )
-        if loaded.paint:
+        if whole:
             stages = replace(stages, refiners=())
         stats = Stats()
         # A short clip in which no frame at all has a matte must fail too.
         max_failures = min(MAX_FAILURES, source.info.frames or MAX_FAILURES)
         with progress(f"{command} {which}".strip(), source.info.frames) as shown:
             run(source, stages, sink, stats=stats, max_failures=max_failures, progress=shown)
-    engine, notes = getattr(stages.segmenter, "engine", job.engine), getattr(sink, "notes", [])
-    _report(job, command, item, stats, engine, notes, about=f"{item.input}: " if which else "")
+    notes = list(getattr(sink, "notes", []))
+    if stats.covered:
+        notes.append(f"{stats.covered} of {stats.frames} frames had no matte and show the background alone")
+    if job.json:
+        _print_figures(job, command, item, stats, getattr(stages.segmenter, "engine", job.engine), notes)
+    else:
+        tell(item, which, stats, notes)
 
 
 @contextmanager
@@ -236,33 +297,37 @@ def check_output(source: str, output: str, overwrite: bool) -> None:
         raise OptionError(f"{output} exists; choose another name, or pass -y to replace it")
 
 
-def _report(job: Job, command: str, item: Item, stats: Stats, engine: str, notes: list[str], about: str) -> None:
-    """Figures as JSON if asked for; else a line for a person who watches, and what they should know `about` it."""
-    notes = list(notes)
-    if stats.covered:
-        notes.append(f"{stats.covered} of {stats.frames} frames had no matte and show the background alone")
-    if job.json:
-        seconds = (stats.clock() - stats.started_ns) / 1e9
-        figures: dict[str, Any] = {
-            "command": command,
-            "input": without_secrets(item.input),
-            "output": without_secrets(item.output),
-            "model": job.model,
-            "engine": engine,
-            "seconds": round(seconds, 3),
-            **stats.as_dict(),
-            "notes": notes,
-        }
-        # Frames have stdout to themselves.
-        typer.echo(json.dumps(figures), err=item.output == PIPE)
-        return
+def _print_figures(job: Job, command: str, item: Item, stats: Stats, engine: str, notes: list[str]) -> None:
+    """What was done of an input, as JSON."""
+    seconds = (stats.clock() - stats.started_ns) / 1e9
+    figures: dict[str, Any] = {
+        "command": command,
+        "input": without_secrets(item.input),
+        "output": without_secrets(item.output),
+        "model": job.model,
+        "engine": engine,
+        "seconds": round(seconds, 3),
+        **stats.as_dict(),
+        "notes": notes,
+    }
+    # Frames have stdout to themselves.
+    typer.echo(json.dumps(figures), err=item.output == PIPE)
+
+
+def tell(item: Item, which: str, stats: Stats, notes: Sequence[str]) -> None:
+    """What people should know of an input that is done, and for a person who watches a line of it.
+
+    Args:
+        which: of how many it is, empty for the only one.
+    """
+    about = f"{item.input}: " if which else ""
     for note in notes:
         typer.echo(f"livematte: note: {about}{note}", err=True)
     if sys.stderr.isatty():
         typer.echo(f"{without_secrets(item.output)}: {stats.frames} frames, {stats.fps:.1f} fps", err=True)
 
 
-def _report_failure(job: Job, command: str, item: Item, why: str) -> None:
+def report_failure(as_json: bool, command: str, item: Item, why: str) -> None:
     """One of several inputs failed: the JSON of it, if that was asked for."""
-    if job.json:
+    if as_json:
         typer.echo(json.dumps({"command": command, "input": item.input, "output": item.output, "error": why}))

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from livematte._address import without_secrets
 from livematte._errors import OptionError
-from livematte.cli._job import PIPE, check_ends, check_output, quiet
+from livematte.cli._job import PIPE, Loaded, check_ends, check_output, report_failure, tell, work_through
+from livematte.cli._many import Item, pair
 from livematte.cli._options import expand
 from livematte.cli._progress import progress
 
@@ -25,10 +28,12 @@ EXAMPLE = "Example: livematte parts dance.mp4 -o parts.mp4 --people"
 
 @dataclass(frozen=True, kw_only=True)
 class Parts:
-    """One input that becomes a picture of parts."""
+    """Inputs, each of which becomes a picture of parts."""
 
-    input: Annotated[str, typer.Argument(metavar="INPUT", help="Video, picture or folder of pictures.")]
-    output: Annotated[str, typer.Option("--output", "-o", metavar="OUTPUT", help="Where the result goes.")]
+    inputs: Annotated[list[str], typer.Argument(metavar="INPUT", help="Videos, pictures, a folder of pictures.")]
+    output: Annotated[
+        str, typer.Option("--output", "-o", metavar="OUTPUT", help="Where the result goes; folder/ for several.")
+    ]
     model: Annotated[str, typer.Option(help="bodypix, or one of its tags; `livematte models list`.")] = "bodypix"
     engine: Annotated[str, typer.Option(help="What runs the network: auto or an engine's name.")] = "auto"
     threads: Annotated[int | None, typer.Option(metavar="N", help="Threads of the engine.")] = None
@@ -55,36 +60,47 @@ class Parts:
 @expand
 def command(job: Parts) -> None:
     """Paint the 24 parts of the body, or people apart, and tell their key points."""
+    from livematte.effects.color import parse_rgb
+
+    if not 0 <= job.opacity <= 1:
+        raise OptionError(f"--opacity must be from 0 to 1, got {job.opacity}")
+    parse_rgb(job.background)
+    for source in job.inputs:
+        check_ends(source)
+    items, root = pair(job.inputs, job.output, alpha=False, grey=False)
+    loaded = Loaded(lambda: _model(job), debug=job.debug)
+
+    def work(item: Item, which: str) -> None:
+        _one(job, item, which, loaded)
+
+    failed = partial(report_failure, job.json, "parts")
+    work_through(items, root, loaded, work, failed, alone=len(items) == 1, debug=job.debug)
+
+
+def _one(job: Parts, item: Item, which: str, loaded: Loaded[BodyPix]) -> None:
+    """One input to its output; `which` of how many it is, empty for the only one."""
     from livematte._stats import Stats
     from livematte.sinks import open_sink
     from livematte.sources import open_source
 
-    if not 0 <= job.opacity <= 1:
-        raise OptionError(f"--opacity must be from 0 to 1, got {job.opacity}")
-    check_ends(job.input)
-    check_output(job.input, job.output, job.overwrite)
-    with quiet():
-        model = _model(job)
-    source = open_source(job.input)
-    try:
-        with source:
-            options: dict[str, Any] = {
-                "codec": job.codec,
-                "audio": None if job.audio else False,
-                "overwrite": job.overwrite,
-            }
-            sink = open_sink(job.output, source_info=source.info, **options)
-            stats = Stats()
-            with sink, progress("parts", source.info.frames) as shown:
-                for frame in source:
-                    painted, poses = _paint(job, model, frame)
-                    sink.write(painted)
-                    if job.json:
-                        typer.echo(json.dumps(_facts(stats.frames, frame, poses)), err=job.output == PIPE)
-                    stats.frames += 1
-                    shown(stats)
-    finally:
-        model.close()
+    check_output(item.input, item.output, job.overwrite)
+    options: dict[str, Any] = {
+        "codec": job.codec,
+        "audio": None if job.audio else False,
+        "overwrite": job.overwrite,
+    }
+    with open_source(item.input) as source:
+        sink = open_sink(item.output, source_info=source.info, **options)
+        model, stats = loaded.network(), Stats()
+        with sink, progress(f"parts {which}".strip(), source.info.frames) as shown:
+            for frame in source:
+                painted, poses = _paint(job, model, frame)
+                sink.write(painted)
+                if job.json:
+                    typer.echo(json.dumps(_facts(item, stats.frames, frame, poses)), err=item.output == PIPE)
+                stats.frames += 1
+                shown(stats)
+    tell(item, which, stats, getattr(sink, "notes", []))
 
 
 def _model(job: Parts) -> BodyPix:
@@ -122,11 +138,12 @@ def _paint(job: Parts, model: BodyPix, frame: Frame) -> tuple[Frame, Sequence[Po
     return tinted(frame, mask, colours, opacity=job.opacity, background=background), poses
 
 
-def _facts(index: int, frame: Frame, poses: Sequence[Pose]) -> dict[str, Any]:
+def _facts(item: Item, index: int, frame: Frame, poses: Sequence[Pose]) -> dict[str, Any]:
     """What is printed of a frame."""
     from livematte.models._bodypix_poses import NAMES
 
     return {
+        "input": without_secrets(item.input),
         "frame": index,
         "time_s": round(frame.time_s, 4),
         "people": [
