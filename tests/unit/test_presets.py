@@ -68,6 +68,8 @@ def test_the_sample_that_the_web_app_reads_too() -> None:
         kind, colon, argument = values.get("effect", "").partition(":")
         if kind in ("image", "video"):
             values["effect"] = f"{kind}{colon}{golden / argument}"
+        if values.get("room"):
+            values["room"] = str(golden / values["room"])
     found = PresetFile(golden / "presets.toml")
     assert found.error is None
     assert json.loads(json.dumps(found.as_dict()["presets"])) == expected

@@ -196,7 +196,7 @@ for (const name of NAMES) {
       const read = JSON.parse(execFileSync("python3", ["-c", "import json, sys\ntry:\n    import tomllib\nexcept ImportError:\n    import tomli as tomllib\nprint(json.dumps(tomllib.load(open(sys.argv[1], 'rb'))))", toml], { encoding: "utf8" }));
       assert.deepEqual(read, { presets: { "Office “A”": { effect: "color:#123456", model: "livematte:fast", light_wrap: 0.4, softness: 0.55, despill: false, match: 0.25, who: "nearest", zones: [], framing: false, bokeh: false } } });
 
-      writeFileSync(toml, '[presets.beach]\neffect = "image:pictures/dusk.jpg"\nsharpness = 3\nsoftness = 7\nmodel = "modnet"\nzones = [[[0.1, 0.1], [0.9, 0.1], [0.5, 0.9]]]\n[presets.gone]\neffect = "image:beach.jpg"\n[other]\n');
+      writeFileSync(toml, '[presets.beach]\neffect = "image:pictures/dusk.jpg"\nsharpness = 3\nsoftness = 7\nmodel = "modnet"\nzones = [[[0.1, 0.1], [0.9, 0.1], [0.5, 0.9]]]\n[presets.gone]\neffect = "image:beach.jpg"\nmirror = true\nroom = "rooms/empty.jpg"\n[other]\n');
       await upload("preset-file", toml);
       await until(page, () => /2 presets came in/.test(document.getElementById("preset-said").value));
       const said = await text("preset-said");
@@ -207,6 +207,7 @@ for (const name of NAMES) {
       assert.equal(await text("zone-count"), "1 drawn");
       await set("preset", "gone");
       await until(page, () => /beach\.jpg is not here: add/.test(document.getElementById("preset-said").value));
+      assert.match(await text("preset-said"), /rooms\/empty\.jpg is a file that no page can read by itself: .+ The picture is not mirrored here/);
       for (const [content, words] of [["[presets", /no TOML/], ["a = 1", /no presets in this file/]]) {
         writeFileSync(toml, content);
         await upload("preset-file", toml);

@@ -47,8 +47,14 @@ function throughPython(text) {
   return { values: new Map(Object.entries(JSON.parse(said))), text: readFileSync(goes, "utf8") };
 }
 
-/** Presets with the path of a picture as Python has it: in the folder of the file. */
-const placed = (read) => new Map([...read].map(([name, { effect, ...others }]) => [name, { ...others, ...(effect && { effect: effect.replace(/^(image|video):(.+)$/, (_, kind, path) => `${kind}:${join(folder, path)}`) }) }]));
+/** Presets with the paths of pictures as Python has them: in the folder of the file. */
+const placed = (read) =>
+  new Map(
+    [...read].map(([name, { effect, room, ...others }]) => [
+      name,
+      { ...others, ...(effect && { effect: effect.replace(/^(image|video):(.+)$/, (_, kind, path) => `${kind}:${join(folder, path)}`) }), ...(room !== undefined && { room: room && join(folder, room) }) },
+    ]),
+  );
 
 test("the shared sample", () => {
   const { presets: read, notes } = presets.readPresets(readFileSync(file("tests/golden/presets.toml"), "utf8"));
@@ -63,6 +69,20 @@ test("what the app exports is what Python reads, and what Python writes is what 
   const python = throughPython(text);
   assert.deepEqual(python.values, placed(made));
   assert.deepEqual(presets.readPresets(python.text), { presets: made, notes: [] });
+});
+
+test("what only livematte live can do is kept, and said where it is chosen", () => {
+  const { presets: read, notes } = presets.readPresets('[presets.a]\nroom = "/home/me/rooms/empty.jpg"\nmirror = true\n[presets.b]\nroom = ""\nmirror = false\n[presets.c]\nroom = 3\nmirror = "yes"\n');
+  assert.deepEqual(read, new Map([["a", { room: "/home/me/rooms/empty.jpg", mirror: true }], ["b", { room: "", mirror: false }], ["c", {}]]));
+  assert.deepEqual(notes, ["c: room must be the path of a picture; it was left out.", "c: mirror must be true or false; it was left out."]);
+  const [room, mirror, ...more] = presets.beyondPage(read.get("a"), "");
+  assert.match(room, /^\/home\/me\/rooms\/empty\.jpg is a file that no page can read by itself: choose it/);
+  assert.match(mirror, /not mirrored here/);
+  assert.deepEqual(more, []);
+  assert.deepEqual(presets.beyondPage(read.get("a"), "empty.jpg"), [mirror]); // it was chosen
+  assert.deepEqual(presets.beyondPage({ room: "C:\\rooms\\empty.jpg" }, "empty.jpg"), []);
+  assert.equal(presets.beyondPage({ room: "rooms/other.jpg" }, "empty.jpg").length, 1);
+  for (const name of ["b", "c"]) assert.deepEqual(presets.beyondPage(read.get(name), ""), []);
 });
 
 test("the app saves no name that Python refuses, and no file", () => {
@@ -98,6 +118,8 @@ function generated() {
         ...some("zones", Array.from({ length: Math.floor(random() * 4) }, zone)),
         ...some("framing", random() < 0.5),
         ...some("bokeh", random() < 0.5),
+        ...some("mirror", random() < 0.5),
+        ...some("room", of(["", "empty.jpg", 'rooms/my "own" é.png'])),
       },
     ]),
   );

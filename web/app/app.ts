@@ -6,7 +6,7 @@ import { Body } from "./body.js";
 import { Compare } from "./compare.js";
 import { type Choice, Gallery } from "./gallery.js";
 import { fillPanel } from "./panel.js";
-import type { Preset } from "./presets.js";
+import { beyondPage, type Preset } from "./presets.js";
 import { download, Recording, snapshot } from "./record.js";
 import { EmptyRoom } from "./room.js";
 import { Shelf } from "./shelf.js";
@@ -257,6 +257,8 @@ async function usePreset(wanted: Preset): Promise<string[]> {
   if (wanted.zones) zones.zones = wanted.zones;
   await apply();
   await useModel(wanted.model, notes);
+  if (wanted.room === "") await useRoom(() => room.use(null));
+  notes.push(...beyondPage(wanted, room.name));
   if (wanted.framing !== undefined && wanted.framing !== input("framing").checked) {
     input("framing").checked = wanted.framing;
     await restart();

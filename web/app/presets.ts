@@ -16,6 +16,8 @@ export interface Preset {
   zones?: readonly Zone[];
   framing?: boolean;
   bokeh?: boolean;
+  mirror?: boolean; // of `livematte live` alone
+  room?: string; // a path on the machine; "" for none
 }
 
 export type Presets = Map<string, Preset>;
@@ -46,6 +48,8 @@ const KEYS: Record<keyof Preset, [(value: unknown) => boolean, string]> = {
   zones: [(value) => Array.isArray(value) && value.length <= MOST_ZONES && value.every(polygon), "polygons of 3 to 64 points from 0 to 1"],
   framing: [truth, "true or false"],
   bokeh: [truth, "true or false"],
+  mirror: [truth, "true or false"],
+  room: [text, "the path of a picture"],
 };
 
 /**
@@ -81,6 +85,17 @@ export function writePresets(presets: Presets): string {
   const written = `${stringify({ presets: Object.fromEntries(presets) })}\n`;
   if (presets.size > MOST_PRESETS || new TextEncoder().encode(written).length > MOST_BYTES) throw new Told(`There may be ${MOST_PRESETS} presets and ${MOST_BYTES / 1024} kB of them: remove one first.`);
   return written;
+}
+
+/**
+ * What a page cannot do of a preset, in words.
+ * @param room name of the file that is in use as the picture of the empty room; "" if none is.
+ */
+export function beyondPage(preset: Preset, room: string): string[] {
+  const notes: string[] = [];
+  if (preset.room && preset.room.split(/[/\\]/).at(-1) !== room) notes.push(`${preset.room} is a file that no page can read by itself: choose it under “The empty room”.`);
+  if (preset.mirror) notes.push("The picture is not mirrored here: only livematte live does that.");
+  return notes;
 }
 
 export function checkName(name: string): string {

@@ -30,6 +30,11 @@ export class EmptyRoom {
     return this.kept;
   }
 
+  /** Of the file that was chosen; "" if none was. */
+  get name(): string {
+    return this.kept instanceof File ? this.kept.name : "";
+  }
+
   /**
    * Take a picture of what the camera sees in a few seconds; asked again meanwhile, it does not.
    * @throws Told, LivematteError.
