@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import socket
+import sys
 import threading
 from contextlib import suppress
 from http import HTTPStatus
@@ -23,6 +24,9 @@ REQUEST_S = 30.0
 MAX_CONNECTIONS = 64
 """Clients served at once."""
 
+REUSES = sys.platform != "win32"
+"""Whether a port is taken again that a server left a moment ago. On Windows the same word lets two listen on one."""
+
 FULL = b"HTTP/1.0 503 Service Unavailable\r\nContent-Length: 0\r\nRetry-After: 1\r\n\r\n"
 """For clients beyond that, where they do not wait to be accepted."""
 
@@ -37,6 +41,30 @@ HOST_ONLY = (
 """Of a Content-Security-Policy: this host alone, and nobody's frame."""
 
 
+def check_free(host: str, port: int) -> None:
+    """Refuse an address that cannot be listened on: to be asked before anything slow is done for a server.
+
+    Raises:
+        OptionError: it cannot be.
+    """
+    try:
+        with socket.socket(_family(host)) as probe:
+            if REUSES:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((host, port))
+    except (OSError, OverflowError) as exc:
+        raise _refusal(host, port, exc) from exc
+
+
+def _family(host: str) -> socket.AddressFamily:
+    return socket.AF_INET6 if ":" in host else socket.AF_INET
+
+
+def _refusal(host: str, port: int, exc: Exception) -> OptionError:
+    reason = getattr(exc, "strerror", None) or exc
+    return OptionError(f"cannot listen on {host} port {port}: {reason}; choose another --port or --host")
+
+
 class Bounded(ThreadingHTTPServer):
     """Serves until `shutdown()`, so many clients at once and no more.
 
@@ -49,22 +77,19 @@ class Bounded(ThreadingHTTPServer):
         OptionError: the address cannot be listened on.
     """
 
+    allow_reuse_address = REUSES
     daemon_threads = True
     request_queue_size = MAX_CONNECTIONS
     waits_when_full: ClassVar[bool] = True
     """Whether more clients wait to be accepted, or are turned away."""
 
     def __init__(self, host: str, port: int, answer: Any) -> None:
-        if ":" in host:
-            self.address_family = socket.AF_INET6
+        self.address_family = _family(host)
         self._room = threading.BoundedSemaphore(MAX_CONNECTIONS)
         try:
             super().__init__((host, port), answer)
         except (OSError, OverflowError) as exc:
-            reason = getattr(exc, "strerror", None) or exc
-            raise OptionError(
-                f"cannot listen on {host} port {port}: {reason}; choose another --port or --host"
-            ) from exc
+            raise _refusal(host, port, exc) from exc
 
     @property
     def address(self) -> str:

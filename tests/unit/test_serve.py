@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import http.client
 import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +14,7 @@ import pytest
 
 from livematte import _serve, cli
 from livematte._errors import LivematteError, OptionError
+from livematte._http import check_free
 
 SECRET = "outside the app"
 
@@ -169,6 +172,29 @@ def test_a_port_that_is_taken(server: _serve.Server, capsys: pytest.CaptureFixtu
         _serve.Server(port=port)
     assert cli.run(["serve", "--port", str(port)]) == cli.FAILED
     assert f"port {port}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("more", [[], ["--live"]])
+def test_a_port_that_is_taken_is_told_before_anything_is_loaded(server: _serve.Server, more: list[str]) -> None:
+    port = server.server_address[1]
+    slow = {"numpy", "livematte._serve", "livematte.control._desk"}
+    code = (
+        "import sys; from livematte import cli\n"
+        f"code = cli.run(['serve', '--port', '{port}', *{more}])\n"
+        f"print(code, sorted({slow} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "1 []\n"
+    assert done.stderr.startswith(f"livematte: error: cannot listen on 127.0.0.1 port {port}: ")
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_port_that_is_free_stays_so() -> None:
+    with _serve.Server(port=0) as first:
+        port = first.server_address[1]
+    check_free("127.0.0.1", port)
+    with _serve.Server(port=port), pytest.raises(OptionError):
+        check_free("127.0.0.1", port)
 
 
 def test_a_host_that_is_not_here(server: _serve.Server) -> None:

@@ -10,19 +10,19 @@ from contextlib import closing, contextmanager, nullcontext
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeAlias, TypeVar
 
 import typer
 
 from livematte._address import without_secrets
 from livematte._errors import OptionError
-from livematte._pipeline import MAX_FAILURES, run
-from livematte._session import build_stages, load
-from livematte._stages import Effect, Segmenter
-from livematte._stats import Stats
 from livematte.cli._many import Item, each, folders_of, pair
 from livematte.cli._options import Job, with_classes
 from livematte.cli._progress import progress
+
+if TYPE_CHECKING:
+    from livematte._stages import Effect, Segmenter
+    from livematte._stats import Stats
 
 PIPE = "-"
 
@@ -36,7 +36,7 @@ ENDLESS = ("camera", "pipewire", "screen", "stream")
 """Sources that are for `livematte live`."""
 
 
-Paint = Callable[[Segmenter], Segmenter]
+Paint: TypeAlias = "Callable[[Segmenter], Segmenter]"
 
 
 def process(
@@ -72,6 +72,8 @@ def process(
     items, root = plan or pair(job.inputs, job.output, alpha=transparent, grey=alpha_only)
 
     def network() -> Segmenter:
+        from livematte._session import load
+
         name = job.model if paint else with_classes(job.model, job.classes)
         found = load(name, engine=job.engine, threads=job.threads, weights=job.weights)
         try:
@@ -169,6 +171,9 @@ def _one(
         which: of how many it is, empty for the only one.
         whole: the network's mattes are at the frame's size already.
     """
+    from livematte._pipeline import MAX_FAILURES, run
+    from livematte._session import build_stages
+    from livematte._stats import Stats
     from livematte.sinks import open_sink
     from livematte.sources import open_source, source_name
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from fractions import Fraction
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from livematte._errors import OpenError, OptionError
-from livematte._frame import Size
-from livematte._stages import Sink, Source, StreamInfo
+
+if TYPE_CHECKING:
+    from livematte._frame import Size
+    from livematte._stages import Sink, Source, StreamInfo
 
 RECORDINGS = ("file", "folder", "synthetic")
 """Sources that are played at their own speed, as if they came from a camera."""
@@ -43,6 +45,7 @@ def source_of(
     opened once to see."""
     from livematte._live import DEFAULT_FPS
     from livematte._shape import UNKNOWN_SIZE
+    from livematte._stages import StreamInfo
     from livematte.sources import open_source, source_name
     from livematte.sources._paced import Paced
     from livematte.sources.camera import named

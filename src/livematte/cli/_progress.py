@@ -5,8 +5,10 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
-from livematte._stats import Stats
+if TYPE_CHECKING:
+    from livematte._stats import Stats
 
 REFRESH_HZ = 5
 """Redraws a second: a bar that costs less than 1 % of a core."""

@@ -9,19 +9,21 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from fractions import Fraction
 from types import FrameType
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from livematte._address import without_secrets
 from livematte._errors import OptionError
-from livematte._stages import Segmenter, Sink, StreamInfo
 from livematte.cli._job import check_output, heard, quiet
 from livematte.cli._live_ends import list_cameras, sink_of, source_of
 from livematte.cli._live_line import StatusLine, report
 from livematte.cli._live_look import DEFAULT_MODEL, LiveLook, settings_of
 from livematte.cli._options import LookOptions, expand, parse_size
 from livematte.cli.replace import check_match
+
+if TYPE_CHECKING:
+    from livematte._stages import Segmenter, Sink
 
 EXAMPLE = "Example: livematte live --effect blur:0.6 --out virtual"
 
@@ -91,6 +93,7 @@ def command(
     from livematte._loader import loading
     from livematte._preset_file import PresetFile
     from livematte._shape import Shape
+    from livematte._stages import StreamInfo
     from livematte.control._desk import Desk
     from livematte.sources import parse_fps, source_name
     from livematte.sources._cameras import spec_of

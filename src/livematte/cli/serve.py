@@ -36,6 +36,9 @@ def command(
     No picture reaches this server. It runs until Ctrl-C. With --live a second page starts and
     steers `livematte live` on this machine; then its camera is opened here, not in the browser.
     """
+    from livematte._http import check_free
+
+    check_free(host, port)
     from livematte._serve import Server
     from livematte.cli import Stopped
 

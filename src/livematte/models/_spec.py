@@ -5,10 +5,13 @@ from __future__ import annotations
 import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from livematte._errors import UnknownName
-from livematte._frame import Size
 from livematte._weights import WeightsFile
+
+if TYPE_CHECKING:
+    from livematte._frame import Size
 
 
 @dataclass(frozen=True, slots=True)

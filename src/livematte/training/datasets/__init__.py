@@ -12,10 +12,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from livematte._errors import OptionError
-from livematte._frame import U8
+
+if TYPE_CHECKING:
+    from livematte._frame import U8
 
 PLUGINS = "training.datasets"
 """This folder, as the registry calls it."""
