@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 
 from livematte import cli
-from livematte.cli import _app
+from livematte.cli import _app, doctor
 
 CLIP = "synthetic:96x64@25*6"
 FRAMES = 6
@@ -294,6 +294,15 @@ def test_doctor_shows_what_was_tuned(livematte: Callable, tmp_path: Path, monkey
     monkeypatch.setattr(_doctor, "engines", dict)
     _tune._remember(_tune.spec_of("livematte:fast"), _tune.Choice("litert", 2, 1.25))
     assert re.search(r"^tuned livematte:fast +litert, 2 thread\(s\), 1.25 ms$", livematte("doctor")[1], re.MULTILINE)
+
+
+def test_what_the_doctor_says_fits_a_terminal() -> None:
+    assert doctor.wrapped("kernels", "avx2", 80) == ["kernels              avx2"]
+    lines = doctor.wrapped("camera", "/dev/video0: " + "a word " * 20 + "| then | /" + "path" * 30, 80)
+    assert max(map(len, lines[:-1])) <= 80
+    assert [line.split()[0] for line in lines[:2]] == ["camera", "word"]
+    assert lines[-2:] == [" " * 21 + "then", " " * 21 + "/" + "path" * 30]  # paths stay whole
+    assert doctor.wrapped("CPU", "", 80) == ["CPU                  "]
 
 
 def test_doctor_fails_when_the_kernels_do_not_load(livematte: Callable, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -36,12 +36,20 @@ def test_list_shows_what_is_here_first(run: Run) -> None:
     assert (code, err) == (0, "")
     lines = [" ".join(line.split()) for line in out.splitlines()]
     here, pulled, own = (lines.index(title) for title in models.GROUPS)
-    assert "livematte:fast 256x144 +2 35 M Apache-2.0 yes -" in lines[here:pulled]
-    assert "mediapipe:general 256x256 59 M Apache-2.0 yes -" in lines[pulled:own]
-    assert "bodypix:mobilenet-075-s8, -q2, -q1 257x257 1.5 G Apache-2.0 yes -" in lines[pulled:own]
-    assert "rvm:mobilenetv3 1280x720 +2 - GPL-3.0 unclear -" in lines[pulled:own]
-    assert "modnet:webcam 896x512 +2 - Apache-2.0 yes -" in lines[own:]
-    assert max(map(len, out.splitlines())) <= 100
+    assert "livematte:fast 256x144+2 35 M - yes Apache-2.0" in lines[here:pulled]
+    assert "mediapipe:general 256x256 59 M - yes Apache-2.0" in lines[pulled:own]
+    assert "bodypix:mobilenet-075-s8 257x257 1.5 G - yes Apache-2.0" in lines[pulled:own]
+    assert lines[lines.index("bodypix:resnet50-s32 513x289 11 G - yes Apache-2.0") + 1] == (
+        "each of these 8 also with -q2, -q1"
+    )
+    assert "rvm:mobilenetv3 1280x720+2 - - unclear GPL-3.0" in lines[pulled:own]
+    assert "modnet:webcam 896x512+2 - - yes Apache-2.0" in lines[own:]
+    assert max(map(len, out.splitlines())) <= 80
+
+
+def test_a_slow_device_fits_a_terminal_too() -> None:
+    slow = [{**models.facts(spec), "ms": 123.4} for spec in models.every()]
+    assert max(map(len, models.table(slow))) <= 80
 
 
 def test_a_pulled_model_moves_up(run: Run, tmp_path: Path) -> None:

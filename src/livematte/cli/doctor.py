@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import json
+import shutil
+import textwrap
 from typing import Annotated, Any
 
 import typer
 
 EXAMPLE = "Example: livematte doctor --json > report.json"
+
+MARGIN = 21
+"""Columns of the names, with a space."""
+
+NARROWEST = 60
+"""Columns below which nothing is wrapped any narrower."""
 
 
 def command(
@@ -48,7 +56,16 @@ def lines(facts: dict[str, Any]) -> list[str]:
         ("virtual camera", live["virtual"].get("missing") or f"can be offered, through {live['virtual']['through']}"),
     ]
     verdict = [f"PROBLEM: {problem}" for problem in facts["problems"]] or ["The default path works."]
-    return [f"{name:<20} {value}" for name, value in rows] + verdict
+    width = max(shutil.get_terminal_size().columns, NARROWEST)
+    return [line for name, value in rows for line in wrapped(name, value, width)] + verdict
+
+
+def wrapped(name: str, value: str, width: int) -> list[str]:
+    """A row; what does not fit beside its name goes on below, and so does each part after a bar."""
+    found: list[str] = []
+    for part in value.split(" | "):
+        found += textwrap.wrap(part, width - MARGIN, break_long_words=False, break_on_hyphens=False) or [""]
+    return [f"{name if number == 0 else '':<{MARGIN - 1}} {line}" for number, line in enumerate(found)]
 
 
 def _engine(found: dict[str, Any]) -> str:
@@ -56,7 +73,7 @@ def _engine(found: dict[str, Any]) -> str:
         return str(found["missing"])
     if "error" in found:
         return f"{found['version']}, FAILED: {found['error']}"
-    return f"{found['version']}, {found['ms']} ms for the packaged network, one thread, on {found['runs_on']}"
+    return f"{found['version']}, {found['ms']} ms, one thread, on {found['runs_on']}"
 
 
 def _tuned(found: dict[str, Any]) -> str:

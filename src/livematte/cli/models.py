@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import sys
+import textwrap
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from enum import Enum
+from itertools import groupby
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -27,11 +29,11 @@ Name = Annotated[str, typer.Argument(metavar="MODEL", help="A name such as media
 Names = Annotated[list[str] | None, typer.Argument(metavar="[MODEL]...", help="Names; all of them by default.")]
 Pulled = Annotated[list[str] | None, typer.Argument(metavar="[MODEL]...", help="Names; see `livematte models list`.")]
 
-COLUMNS = ("name", "picture", "mult-adds", "licence", "commercial", "ms")
-"""Of the table."""
+COLUMNS = ("name", "picture", "cost", "ms", "commercial", "licence")
+"""Of the table, which is for a terminal of 80 columns."""
 
-WIDEST = {"licence": 20}
-"""Columns that are cut: `info` has the rest."""
+LICENCE_WIDTH = 15
+"""What is longer is cut: `info` has the rest."""
 
 GROUPS = (
     "Ready to use, in the package or pulled:",
@@ -50,8 +52,8 @@ app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="List, fetch
 def list_(json_: Json = False, debug: Debug = False) -> None:
     """Every model with its picture, its cost and its terms; those whose weights are here first.
 
-    mult-adds are multiply-adds of one picture, ms milliseconds of one inference on this device,
-    where `livematte tune` has measured them.
+    cost is multiply-adds of one picture, ms milliseconds of one inference on this device, where
+    `livematte tune` has measured them.
     """
     known = [facts(spec) for spec in every()]
     if json_:
@@ -202,18 +204,26 @@ UNCHECKED = {
 
 
 def table(models: Sequence[dict[str, Any]]) -> list[str]:
-    """Lines for people: a table for each of `GROUPS`, our own family first, tags alike in all columns in one."""
+    """Lines for people: a table for each of `GROUPS`, our own family first, tags alike in all columns together."""
     own_first = sorted(models, key=lambda model: model["name"].partition(":")[0] != "livematte")
     grouped = [folded(row(model) for model in own_first if group(model) == title) for title in GROUPS]
-    widths = [
-        max(map(len, column)) for column in zip(COLUMNS, *(cells for rows in grouped for cells in rows), strict=True)
-    ]
+    cells = [(name.partition(", ")[0], *others) for rows in grouped for name, *others in rows]
+    widths = [max(map(len, column)) for column in zip(COLUMNS, *cells, strict=True)]
+
+    def line(name: str, *others: str) -> str:
+        shown = zip((name.partition(", ")[0], *others), widths, strict=True)
+        return "  ".join(f"{cell:<{width}}" for cell, width in shown).rstrip()
+
     lines: list[str] = []
     for title, rows in zip(GROUPS, grouped, strict=True):
         if rows:
-            shown = (zip(cells, widths, strict=True) for cells in (COLUMNS, *rows))
-            lines += [title, *("  ".join(f"{cell:<{width}}" for cell, width in pairs).rstrip() for pairs in shown), ""]
-    return [*lines, "More of each: livematte models info NAME. A network of your own: --model custom:PATH"]
+            lines += [title, line(*COLUMNS)]
+        for alike, found in groupby(rows, lambda cells: cells[0].partition(", ")[2]):
+            those = [line(*cells) for cells in found]
+            lines += [*those, f"  each of these {len(those)} also with {alike}"] if alike else those
+        if rows:
+            lines.append("")
+    return [*lines, "More of each: livematte models info NAME", "A network of your own: --model custom:PATH"]
 
 
 def group(model: dict[str, Any]) -> str:
@@ -237,16 +247,14 @@ def folded(rows: Iterable[tuple[str, ...]]) -> list[tuple[str, ...]]:
 
 def row(model: dict[str, Any]) -> tuple[str, ...]:
     """A line of the table."""
-    cut = WIDEST["licence"]
-    licence = model["licence"] if len(model["licence"]) <= cut else f"{model['licence'][: cut - 3]}..."
     first, *others = model["size"].split(", ")
     return (
         model["name"],
-        f"{first} +{len(others)}" if others else first,
+        f"{first}+{len(others)}" if others else first,
         "-" if model["multiply_adds"] is None else rounded(model["multiply_adds"]),
-        licence,
-        model["commercial"],
         "-" if model["ms"] is None else f"{model['ms']:.1f}",
+        model["commercial"],
+        textwrap.shorten(model["licence"], LICENCE_WIDTH, placeholder="..."),
     )
 
 
