@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import shutil
 import socket
@@ -23,7 +24,8 @@ from livematte._errors import OptionError, SinkError
 from livematte._frame import Frame, Size
 from livematte._stages import StreamInfo
 from livematte.sinks import _worker, open_sink, sink_name, stream
-from livematte.sinks._connection import Broken, _apart
+from livematte.sinks._connection import Broken
+from livematte.sinks._secrets import Handed, apart
 from livematte.sinks.stream import Stream, parse_bitrate
 from livematte.sources.synthetic import Synthetic
 
@@ -317,7 +319,7 @@ class TestSecrets:
         assert self.KEY not in told
 
     @pytest.mark.parametrize(
-        ("url", "apart"),
+        ("url", "parted"),
         [
             ("srt://h:9?passphrase=a+b%20c&mode=caller", ("srt://h:9?mode=caller", "passphrase=a b%20c\n")),
             ("srt://h:9?streamid=#!::u=me,r=a?b=c", ("srt://h:9", "srt_streamid=#!::u=me,r=a?b=c\n")),
@@ -326,8 +328,24 @@ class TestSecrets:
             ("udp://h:9?passphrase=a", ("udp://h:9?passphrase=a", "")),
         ],
     )
-    def test_what_is_secret_in_an_address_comes_apart(self, url, apart):
-        assert _apart(url) == apart
+    def test_what_is_secret_in_an_address_comes_apart(self, url, parted):
+        assert apart(url) == parted
+
+    def test_where_there_are_no_pipes_a_file_has_what_is_secret_until_it_was_read(
+        self, receiver, wait_until, tmp_path, monkeypatch
+    ):
+        monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+        monkeypatch.setattr("livematte.sinks._connection.Handed", functools.partial(Handed, pipes=False))
+        url, path, _ = receiver("srt", wait_until, unending=True, options=f"&passphrase={self.KEY}")
+        frames = itertools.cycle([Synthetic(SIZE).frame(index) for index in range(8)])
+        with Stream(f"{url}?passphrase={self.KEY}") as sink:
+            sink.write(next(frames))
+            if sink._by_ffmpeg:
+                child = sink._connection._child
+                assert self.KEY.encode() not in Path(f"/proc/{child._process.pid}/cmdline").read_bytes()
+            wait_until(lambda: sink.write(next(frames)) or sink.state == "open", "the connection")
+            assert list(tmp_path.glob("*.ffpreset")) == []
+            wait_until(lambda: sink.write(next(frames)) or received(path) > 10_000, "what is received")
 
 
 class TestSpelling:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import shutil
 import sys
-from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -20,6 +18,7 @@ from livematte._child import Child
 from livematte._frame import ColorMatrix, Frame
 from livematte.sinks import _push
 from livematte.sinks._codecs import CODECS
+from livematte.sinks._secrets import Handed, apart
 
 TIME_BASE = Fraction(1, 90_000)
 """The clock of MPEG-TS and RTP (ISO 13818-1, RFC 6184)."""
@@ -27,9 +26,6 @@ TIME_BASE = Fraction(1, 90_000)
 FFMPEG = ("ffmpeg", "-hide_banner", "-loglevel", "error", "-probesize", "32", "-analyzeduration", "0")
 FFMPEG_REPORTS = ("-progress", "pipe:1", "-stats_period", "0.5")
 """Its first report comes when it is connected."""
-
-SECRETS = {"passphrase": "passphrase", "streamid": "srt_streamid"}
-"""What is secret in an SRT address, and FFmpeg's option for it."""
 
 
 class Broken(Exception):
@@ -78,9 +74,17 @@ class Connection:
         self._push, self._by_ffmpeg, self._zero = push, by_ffmpeg, 0
         self._container: Any = None
         self._stream: Any = None
+        url, secrets = apart(push.url)
+        self._secrets: Handed | None = None
         try:
-            self._child = _program(push, by_ffmpeg)
+            if by_ffmpeg:
+                self._secrets = Handed(secrets)
+                self._child = _ffmpeg(push, url, self._secrets)
+                self._secrets.started()
+            else:
+                self._child = _program()
         except OSError as exc:
+            self._forget()
             raise Broken(f"no process can be started for it: {reason(exc)}") from exc
 
     def begin(self, frame: Frame, pts: int) -> None:
@@ -115,6 +119,8 @@ class Connection:
         answer = self._child.answered(timeout_s)
         if answer is False:
             raise self._why(None)
+        if answer:
+            self._forget()
         return bool(answer)
 
     def send(self, frame: Frame, pts: int) -> None:
@@ -136,6 +142,7 @@ class Connection:
             self._container.mux(self._stream.encode(None))
             self._container.close()
         self._child.finish()
+        self._forget()
 
     def kill(self) -> None:
         """End the program that sends; a thread that waits in `send()` wakes up."""
@@ -148,56 +155,44 @@ class Connection:
             with contextlib.suppress(FFmpegError, OSError, ValueError):
                 self._container.close()
         self._child.close()
+        self._forget()
+
+    def _forget(self) -> None:
+        """FFmpeg has read what is secret."""
+        if self._secrets is not None:
+            self._secrets.over()
 
     def _why(self, exc: BaseException | None) -> Broken:
         code = self._child.code()
         if code == _push.NO_PROTOCOL:
             return NoProtocol("PyAV's FFmpeg does not know this protocol; install ffmpeg")
         words = reason(exc) if code is None and exc is not None else self._child.last_words()
-        for url in (self._push.url, _apart(self._push.url)[0]):
+        if self._secrets is not None and "SRTO_PASSPHRASE" in words:
+            words = (
+                "FFmpeg has taken no passphrase: one has 10 to 79 characters, and FFmpeg 9.0 cannot be given one "
+                "without showing it; FFmpeg 7.0 can"
+            )
+        for url in (self._push.url, apart(self._push.url)[0]):
             words = words.replace(url, self._push.address)
         return Broken(words.removeprefix("[Errno 5] "))
 
 
-def _program(push: Push, by_ffmpeg: bool) -> Child:
-    """The program that sends."""
-    if not by_ffmpeg:
-        return Child([sys.executable, "-m", _push.__name__], feed=True, answers=True)
+def _program() -> Child:
+    """The program of ours that sends."""
+    return Child([sys.executable, "-m", _push.__name__], feed=True, answers=True)
+
+
+def _ffmpeg(push: Push, url: str, secrets: Handed) -> Child:
+    """FFmpeg's own program.
+
+    Args:
+        url: where to, without secrets.
+        secrets: of the address.
+    """
     options = [word for key, value in push.options.items() for word in (f"-{key}", value)]
-    url, secrets = _apart(push.url)
-    with _readable(secrets) as files:
-        # options of the protocol from a file, as FFmpeg's presets of encoders are: arguments are for all to see
-        preset = [word for file in files for word in ("-fpre", f"/dev/fd/{file}")]
-        arguments = [*FFMPEG[1:], *FFMPEG_REPORTS, "-f", "nut", "-i", "pipe:0", "-c", "copy", "-f", push.format]
-        command = [shutil.which("ffmpeg") or "ffmpeg", *arguments, *options, *preset, url]
-        return Child(command, feed=True, answers=True, files=files)
-
-
-def _apart(url: str) -> tuple[str, str]:
-    """An SRT address without its secrets, and these as FFmpeg's options, a line each."""
-    where, _, query = url.partition("?")  # all the rest, for FFmpeg knows no fragment: stream names begin with #
-    if not where.lower().startswith("srt://") or os.name != "posix":
-        return url, ""
-    fields = [field.partition("=") for field in query.split("&")]
-    # a plus is a space in FFmpeg's query; nothing else is decoded there
-    secrets = [(SECRETS[name], value.replace("+", " ")) for name, _, value in fields if name in SECRETS and value]
-    rest = "&".join(name + equals + value for name, equals, value in fields if name not in SECRETS)
-    return where + (rest and f"?{rest}"), "".join(f"{option}={value}\n" for option, value in secrets)
-
-
-@contextlib.contextmanager
-def _readable(text: str) -> Iterator[tuple[int, ...]]:
-    """A descriptor that gives this text, as long as no other process has it; none for no text."""
-    if not text:
-        yield ()
-        return
-    file, feed = os.pipe()
-    try:
-        with os.fdopen(feed, "wb") as pipe:
-            pipe.write(text.encode())  # a pipe takes 64 KiB at once, and an option has 512 bytes at most
-        yield (file,)
-    finally:
-        os.close(file)
+    arguments = [*FFMPEG[1:], *FFMPEG_REPORTS, "-f", "nut", "-i", "pipe:0", "-c", "copy", "-f", push.format]
+    command = [shutil.which("ffmpeg") or "ffmpeg", *arguments, *options, *secrets.arguments, url]
+    return Child(command, feed=True, answers=True, files=secrets.files)
 
 
 def _stream(container: Any, push: Push, frame: Frame) -> Any:
