@@ -278,9 +278,10 @@ class TestBadInput:
         with pytest.raises(SourceError, match="holds no pictures"):
             label.label(tmp_path, tmp_path / "out", SETTINGS)
 
-    def test_two_pictures_of_one_stem(self, photos: Path, tmp_path: Path) -> None:
-        write(photos / "one.jpg", picture(PERSON))
-        with pytest.raises(SourceError, match=r"one\.png and one\.jpg in .* would share one mask"):
+    @pytest.mark.parametrize("other", ["one.jpg", "ONE.jpg"])
+    def test_two_pictures_of_one_stem(self, other: str, photos: Path, tmp_path: Path) -> None:
+        write(photos / other, picture(PERSON))
+        with pytest.raises(SourceError, match=r"(?i)one\.\w+ and one\.\w+ in .* would share one mask"):
             label.label(photos, tmp_path / "out", SETTINGS)
 
     def test_a_mask_is_missing_or_of_another_size(self, photos: Path, tmp_path: Path) -> None:

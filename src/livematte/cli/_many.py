@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from livematte._address import without_secrets
+from livematte._alike import alike
 from livematte._errors import LivematteError, OptionError, SinkError
 from livematte.cli import Stopped, complain, is_unwritable, unexpected
 
@@ -78,19 +79,16 @@ def output_name(source: str, *, alpha: bool, grey: bool) -> str:
 
 
 def check_apart(items: Iterable[Item]) -> None:
-    """Refuse two inputs that would become one file, on a system that knows no capitals too.
+    """Refuse two inputs that would become one file; see `alike`.
 
     Raises:
         OptionError: names the two.
     """
-    seen: dict[str, Item] = {}
-    for item in items:
-        other = seen.setdefault(item.output.casefold(), item)
-        if other is not item:
-            raise OptionError(
-                f"{other.input} and {item.input} would both become {item.output}; rename one of them, or give each "
-                f"an -o of its own"
-            )
+    if two := alike(items, lambda item: item.output):
+        raise OptionError(
+            f"{two[0].input} and {two[1].input} would both become {two[1].output}; rename one of them, or give each an "
+            f"-o of its own"
+        )
 
 
 @contextlib.contextmanager

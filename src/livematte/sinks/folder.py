@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 
+from livematte._alike import alike
 from livematte._errors import OptionError, SinkError
 from livematte._frame import Frame
 from livematte._stages import StreamInfo
@@ -92,7 +93,7 @@ def renamed(name: str, *, alpha: bool, grey: bool) -> str:
 
 
 def check_names(names: Sequence[str], numbered: str) -> None:
-    """Refuse names of pictures of which two might become one, on a system that knows no capitals too.
+    """Refuse names of pictures of which two might become one; see `alike`.
 
     Args:
         numbered: how an output is written whose pictures are numbered, for the message.
@@ -100,14 +101,11 @@ def check_names(names: Sequence[str], numbered: str) -> None:
     Raises:
         OptionError: names the two.
     """
-    seen: dict[str, str] = {}
-    for name in names:
-        other = seen.setdefault(Path(name).stem.casefold(), name)
-        if other is not name:
-            raise OptionError(
-                f"{other} and {name} might both become {Path(name).stem}.png; rename one of them, or number the "
-                f"pictures: {numbered}"
-            )
+    if two := alike(names, lambda name: Path(name).stem):
+        raise OptionError(
+            f"{two[0]} and {two[1]} might both become {Path(two[1]).stem}.png; rename one of them, or number the "
+            f"pictures: {numbered}"
+        )
 
 
 def split_pattern(path: str) -> tuple[str, str]:

@@ -26,6 +26,7 @@ from typing import Any
 import numpy as np
 
 import livematte
+from livematte._alike import alike
 from livematte._errors import InferenceError, OpenError, OptionError, SinkError, SourceError
 from livematte._frame import F32, U8, Frame, PixelFormat, Size
 from livematte._stages import Segmenter
@@ -172,16 +173,13 @@ def pictures(images: Path) -> list[Path]:
 
     Raises:
         OptionError: no such folder.
-        SourceError: no pictures, or two with one stem.
+        SourceError: no pictures, or two with one stem; see `alike`.
     """
     if not images.is_dir():
         raise OptionError(f"{images} is no folder of pictures")
     found = picture_files(images)
-    stems: dict[str, Path] = {}
-    for path in found:
-        if path.stem in stems:
-            raise SourceError(f"{path.name} and {stems[path.stem].name} in {images} would share one mask: rename one")
-        stems[path.stem] = path
+    if two := alike(found, lambda path: path.stem):
+        raise SourceError(f"{two[1].name} and {two[0].name} in {images} would share one mask: rename one")
     return found
 
 
