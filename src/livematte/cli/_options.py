@@ -7,6 +7,7 @@ import inspect
 import re
 from collections.abc import Callable
 from dataclasses import MISSING, dataclass, fields, is_dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
@@ -26,6 +27,9 @@ Weights = Annotated[
 Room = Annotated[
     str | None,
     typer.Option(metavar="FILE", help="The room without people, by the same camera: sharpens the matte."),
+]
+Trained = Annotated[
+    Path, typer.Argument(metavar="WEIGHTS", help="Folder of a run, a weights file, or livematte:base as it ships.")
 ]
 Bokeh = Annotated[bool, typer.Option("--bokeh", help="Blur as a lens does: lamps become discs.")]
 
