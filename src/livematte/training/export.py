@@ -325,6 +325,7 @@ def _facts(
             "scale": 1 / 255,
             "mean": [0, 0, 0],
             "resize": "stretch, mean over areas",
+            "lighten": True,
         },
         "recurrent": again,
         **known,
