@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from livematte import _choose, _survey, _tune
+from livematte import _choose, _device, _survey, _tune
 from livematte._choose import Candidate, Need
 from livematte._quality import Quality
 from livematte.cli import _app, _choose_text
@@ -173,3 +173,12 @@ def test_pictures_without_masks_are_told_before_anything_is_measured(livematte: 
     code, out, err = livematte("choose", "--data", tmp_path)
     assert (code, out) == (1, "")
     assert err.startswith("livematte: error: ")
+
+
+def test_a_weak_computer_is_told_where_live_begins(
+    quick: None, livematte: Livematte, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for ghz, told in ((3.0, False), (1.0, True)):
+        monkeypatch.setattr(_device, "this_device", lambda ghz=ghz: _device.Device(8.0, ghz, 4))
+        out = livematte("choose", "--models", "livematte:fast")[1]
+        assert ("begins at the rung every-2nd" in out) is told

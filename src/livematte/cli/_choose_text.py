@@ -6,9 +6,11 @@ import textwrap
 from collections.abc import Iterator
 from typing import Any
 
-from livematte import _choose, _quality, _survey
+from livematte import _choose, _device, _quality, _survey
 from livematte._bench_models import by_family
 from livematte._choose import Candidate, Decision, Need
+from livematte._device import Cost
+from livematte._governor import LADDER, START
 from livematte.cli.models import COMMERCIAL
 
 WIDTH = 100
@@ -245,6 +247,12 @@ def _about_engine(need: Need, choice: Candidate, about: dict[str, Any]) -> Itera
                 f" On {known['machine']}, Chromium takes {ms:.1f} ms beyond the camera where this takes {native:.1f}."
             )
     yield f"Engine: {choice.engine}, {tuned}. {browser}"
+    if need.use == "live" and need.fps is not None:
+        whole, network = choice.frame_ms or 0.0, choice.network_ms or 0.0
+        cost = Cost(min(network, whole), max(whole - network, 0.0))
+        rung, _ = _device.first_rung(_device.this_device(), cost, 1000 / need.fps)
+        if rung != LADDER[START].name:
+            yield f"`livematte live` begins at the rung {rung} of its ladder here; `livematte doctor` says why."
 
 
 def _pull(it: Candidate) -> str:
