@@ -1,42 +1,36 @@
 """Every model whose weights are here, side by side: what `livematte bench --models all` prints.
 
-    python bench/models.py [--data people-dev] [--limit 256] [--frames 100]
+    python bench/models.py [--frames 100]
 
 Weights in ../shared (or LIVEMATTE_SHARED) count, found by their checksum. Writes results/models.json, of which
-`python bench/table.py` makes a table in docs/models.md.
+`python bench/table.py` makes a table in docs/models.md; the quality in it is that of bench/quality.py.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
-from pathlib import Path
 
-from engines import SHARED, shared_weights
+from engines import shared_weights
 from livematte import _bench_models
 from measure import machine, save, say
 
 
 def main(arguments: list[str]) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, default=SHARED / "data" / "people-dev", help="folder with images/, masks/")
-    parser.add_argument("--limit", type=int, help="pictures to score, evenly spread; all of them by default")
     parser.add_argument("--frames", type=int, default=100)
     parser.add_argument("--models", default="all")
     options = parser.parse_args(arguments)
     with shared_weights():
         here, absent = _bench_models.chosen(options.models)
         rows = []
-        for row in _bench_models.rows(
-            here, engine="auto", threads=1, frames=options.frames, data=options.data, limit=options.limit
-        ):
+        for row in _bench_models.rows(here, engine="auto", threads=1, frames=options.frames):
             say(str(row))
             rows.append(row)
     figures = {
         "machine": machine(),
         "frame": str(_bench_models.SIZE),
         "effect": "blur:0.6",
-        "data": options.data.name,
         "rows": rows,
         "not_here": [spec.name for spec in absent],
     }

@@ -1,4 +1,5 @@
-"""README's figures and the tables of docs/bench.md, docs/engines.md and docs/models.md, made from results/*.json.
+"""README's figures, the tables of docs/bench.md, docs/engines.md and docs/models.md, and the package's quality.json,
+made from results/*.json and web/bench/results.json.
 
 python bench/table.py            write them
 python bench/table.py --check    fail if they differ from the results
@@ -13,10 +14,15 @@ from pathlib import Path
 from typing import Any
 
 from contestants import CONTESTANTS
-from livematte import _bench_models
+from livematte import _bench_models, _quality
 
 ROOT = Path(__file__).parents[1]
 RESULTS = Path(__file__).parent / "results"
+BROWSER = ROOT / "web" / "bench" / "results.json"
+
+IN_BROWSER = {"livematte": "livematte:fast", "livematte-mediapipe": "mediapipe:landscape"}
+"""Contestants of web/bench and the networks they run."""
+
 BEGIN, END = "<!-- bench:begin -->", "<!-- bench:end -->"
 
 FILE_LABELS = {
@@ -53,6 +59,11 @@ def main(arguments: list[str]) -> None:
             stale.append(page.name)
         elif new != old:
             page.write_text(new, encoding="utf-8")
+    data = package(results)
+    if data != _quality.FILE.read_text(encoding="utf-8") and "--check" in arguments:
+        stale.append(_quality.FILE.name)
+    elif "--check" not in arguments:
+        _quality.FILE.write_text(data, encoding="utf-8")
     if stale:
         raise SystemExit(f"{' and '.join(stale)} show other figures than bench/results: run python bench/table.py")
 
@@ -253,7 +264,42 @@ def engines(results: Results) -> str:
 
 def models(results: Results) -> str:
     """Models side by side."""
-    return "\n".join(model_table(results["models"]))
+    return "\n".join(model_table(results["models"], results["quality"]))
+
+
+def package(results: Results) -> str:
+    """The text of the package's quality.json: what `livematte choose` knows of models and browsers."""
+    quality, browser = results["quality"], json.loads(BROWSER.read_text(encoding="utf-8"))
+    it = quality["machine"]
+    chromium = {
+        IN_BROWSER[row["contestant"]]: row["above_passthrough_ms"]
+        for row in browser["rows"]
+        if (row["browser"], row["size"]) == ("chromium", "720p30") and row["contestant"] in IN_BROWSER
+    }
+    native = {row["model"]: row["cpu_ms"] for row in results["models"]["rows"] if row["model"] in chromium}
+    facts = {
+        "format": _quality.FORMAT,
+        "made_by": "python bench/quality.py",
+        "data": quality["data"],
+        "clips": quality["clips"],
+        "side_px": quality["side_px"],
+        "date": it["date"],
+        "commit": it["commit"],
+        "models": {
+            row["model"]: {key: value for key, value in row.items() if key not in ("model", "pictures")}
+            for row in quality["rows"]
+        },
+        "browser": {
+            "made_by": browser["command"],
+            "frame": "1280x720 at 30 frames a second",
+            "version": browser["browsers"]["chromium"],
+            "machine": f"{browser['machine']['cpu']}, {browser['machine']['cores']} cores, no graphics card",
+            "date": browser["date"],
+            "chromium_ms": chromium,
+            "native_ms": native,
+        },
+    }
+    return json.dumps(facts, indent=1, ensure_ascii=False) + "\n"
 
 
 def engine_table(figures: Results) -> list[str]:
@@ -281,22 +327,36 @@ def distance(steps: float) -> str:
     return f"{steps:.2f}" if steps >= 0.005 else "<.005"
 
 
-def model_table(figures: Results) -> list[str]:
+def model_table(figures: Results, quality: Results) -> list[str]:
     """Every model whose weights were there, the highest IoU first."""
+    scores = {row["model"]: row for row in quality["rows"]}
     terms = {True: "yes", False: "no", None: "unclear"}
-    head = ["model", "IoU", "frame, ms", "processor, ms", "memory, MB", "engine", "licence", "commercial use"]
+    head = [
+        "model",
+        "IoU",
+        "boundary F",
+        "flicker",
+        "frame, ms",
+        "processor, ms",
+        "memory, MB",
+        "engine",
+        "licence",
+        "commercial use",
+    ]
     rows = [
         f"`{figures['effect']}` on {figures['frame']}, one thread, the engine that `auto` takes on a device that was "
-        f"not tuned, each model in a process of its own. IoU is the mean over {figures['data']} with the usual "
-        f"refinement. {machine(figures)}",
+        f"not tuned, each model in a process of its own. IoU and boundary F are means over {quality['data']}, flicker "
+        f"x1000 is that of {' and '.join(quality['clips'])}, with the usual refinement. {machine(figures)}",
         "",
         header(head),
     ]
-    for it in sorted(figures["rows"], key=lambda it: it.get("iou", 0), reverse=True):
+    for it in sorted(figures["rows"], key=lambda it: scores[it["model"]]["iou"], reverse=True):
         if "error" in it:
             rows.append(row([f"`{it['model']}`", f"failed: {it['error']}", *["-"] * (len(head) - 2)]))
             continue
-        cells = [f"{it['iou']:.3f}", ms(it["frame_ms"]), ms(it["cpu_ms"]), f"{it['peak_mb']:.0f}"]
+        found = scores[it["model"]]
+        good = [f"{found['iou']:.3f}", f"{found['boundary_f']:.3f}", f"{found['flicker']:.2f}"]
+        cells = [*good, ms(it["frame_ms"]), ms(it["cpu_ms"]), f"{it['peak_mb']:.0f}"]
         rows.append(row([f"`{it['model']}`", *cells, it["engine"], it["licence"], terms[it["commercial"]]]))
     absent = _bench_models.by_family(figures["not_here"])
     return [*rows, "", f"Not measured, their weights were not there: {absent or 'none'}.", ""]

@@ -31,6 +31,9 @@ SIZE = Size(1280, 720)
 FRAMES = 60
 """Frames that are timed."""
 
+PICTURES = ("iou", "boundary_f", "mad")
+"""Measures of pictures with masks."""
+
 SECONDS = 900.0
 """For one model with its pictures: 256 pictures through a network of half a second take a third of it."""
 
@@ -78,7 +81,9 @@ def rows(
     engine: str = "auto",
     threads: int | None = None,
     effect: str = "blur:0.6",
+    size: Size = SIZE,
     frames: int = FRAMES,
+    seconds: float | None = None,
     data: Path | None = None,
     limit: int | None = None,
     progress: Callable[[str], None] = lambda text: None,
@@ -88,14 +93,16 @@ def rows(
     Args:
         specs: models whose weights are here.
         engine, threads, effect: as everywhere.
+        size: of the frames.
         frames: timed for each.
-        data: pictures with masks, for the IoU; None measures no quality.
+        seconds: a slow model is timed on as many frames as it manages in this time; None waits for all.
+        data: pictures with masks, for the quality; None measures none.
         limit: pictures of it, evenly spread.
         progress: called with the name of each.
 
     Yields:
         `model`, `engine`, `size`, `commercial`, `licence`, and either `network_ms`, `frame_ms`, `cpu_ms`, `peak_mb`
-        and `iou` (None without pictures), or `error`.
+        and those of `PICTURES` (None without pictures), or `error`.
     """
     for spec in specs:
         progress(spec.name)
@@ -104,7 +111,9 @@ def rows(
             "engine": engine,
             "threads": threads,
             "effect": effect,
+            "frame": tuple(size),
             "frames": frames,
+            "seconds": seconds,
             "data": None if data is None else str(data),
             "limit": limit,
         }
@@ -144,7 +153,7 @@ def measure(task: Row) -> Row:
 
     stages = build_stages(task["model"], task["effect"], engine=task["engine"], threads=task["threads"])
     try:
-        frames, state, count = synthetic_frames(SIZE, 8), StreamState(), task["frames"]
+        frames, state, count = synthetic_frames(Size(*task["frame"]), 8), StreamState(), task["frames"]
         memory: Any = None
 
         def whole(index: int) -> None:
@@ -155,10 +164,11 @@ def measure(task: Row) -> Row:
             nonlocal memory
             _, memory = stages.segmenter.segment(frames[index % len(frames)], memory)
 
-        frame_ms, cpu_ms = _timed(whole, count)
-        network_ms, _ = _timed(network, count)
+        seconds = task["seconds"] or SECONDS
+        frame_ms, cpu_ms = _timed(whole, count, seconds)
+        network_ms, _ = _timed(network, count, seconds)
         peak_mb = _peak_mb()
-        iou = None if task["data"] is None else _iou(stages, Path(task["data"]), task["limit"])
+        scores = dict.fromkeys(PICTURES) if task["data"] is None else _scores(stages, Path(task["data"]), task["limit"])
         loaded = getattr(stages.segmenter, "engine", task["engine"])
     finally:
         stages.segmenter.close()
@@ -168,25 +178,31 @@ def measure(task: Row) -> Row:
         "frame_ms": frame_ms,
         "cpu_ms": cpu_ms,
         "peak_mb": peak_mb,
-        "iou": iou,
+        **scores,
     }
 
 
-def _timed(run: Callable[[int], None], count: int) -> tuple[float, float]:
+def _timed(run: Callable[[int], None], count: int, seconds: float) -> tuple[float, float]:
     """Median milliseconds of a call, and milliseconds of the processor, all threads, for each."""
+    end_ns = time.perf_counter_ns() + int(seconds * 1e9)
     for index in range(min(5, count)):
         run(index)
+        if time.perf_counter_ns() > end_ns:
+            break
+    end_ns = time.perf_counter_ns() + int(seconds * 1e9)
     times_ns, cpu_ns = [], time.process_time_ns()
     for index in range(count):
         start_ns = time.perf_counter_ns()
         run(index)
         times_ns.append(time.perf_counter_ns() - start_ns)
-    cpu_ms = (time.process_time_ns() - cpu_ns) / count / 1e6
+        if index > 1 and time.perf_counter_ns() > end_ns:
+            break
+    cpu_ms = (time.process_time_ns() - cpu_ns) / len(times_ns) / 1e6
     return round(float(np.median(times_ns)) / 1e6, 3), round(cpu_ms, 3)
 
 
-def _iou(stages: Any, data: Path, limit: int | None) -> float:
-    """Mean IoU of pictures that stand alone, with the refinement that users get."""
+def _scores(stages: Any, data: Path, limit: int | None) -> Row:
+    """Means of `PICTURES` over pictures that stand alone, with the refinement that users get."""
     from livematte._pipeline import StreamState, estimate
     from livematte._session import build_stages
     from livematte._stats import Stats
@@ -199,10 +215,11 @@ def _iou(stages: Any, data: Path, limit: int | None) -> float:
         if isinstance(case, datasets.Picture):
             rgb, truth = case.read(SIDE_PX)
             matte = estimate(alone, Frame.from_rgb(rgb), StreamState(), Stats())
-            scores.append(metrics.iou(np.divide(matte.alpha, 255, dtype=np.float32), truth))
+            alpha = np.divide(matte.alpha, 255, dtype=np.float32)
+            scores.append([getattr(metrics, name)(alpha, truth) for name in PICTURES])
     if not scores:
         raise OptionError(f"{data} holds no pictures with masks")
-    return round(float(np.mean(scores)), 4)
+    return {name: round(float(mean), 4) for name, mean in zip(PICTURES, np.mean(scores, axis=0), strict=True)}
 
 
 def _peak_mb() -> float | None:

@@ -14,7 +14,7 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from livematte import Blur, Color, Frame, Matte, OptionError, Size, _bench, cli, kernels
+from livematte import Blur, Color, Frame, Matte, OptionError, Size, _bench, _quality, cli, kernels
 from livematte._pipeline import Stages
 from livematte._session import build_refiners
 
@@ -139,12 +139,23 @@ def test_soak_reports_what_it_saw(bench: Callable[[str], ModuleType], tmp_path: 
 
 
 @pytest.mark.parametrize(
-    ("page", "maker"), [("README.md", "readme"), ("docs/bench.md", "tables"), ("docs/engines.md", "engines")]
+    ("page", "maker"),
+    [
+        ("README.md", "readme"),
+        ("docs/bench.md", "tables"),
+        ("docs/engines.md", "engines"),
+        ("docs/models.md", "models"),
+    ],
 )
 def test_pages_show_the_committed_results(page: str, maker: str, bench: Callable[[str], ModuleType]) -> None:
     table = bench("table")
     text = (ROOT / page).read_text(encoding="utf-8")
     assert table.filled(text, getattr(table, maker)(table.read())) == text, "run python bench/table.py"
+
+
+def test_the_package_has_the_committed_quality(bench: Callable[[str], ModuleType]) -> None:
+    table = bench("table")
+    assert _quality.FILE.read_text(encoding="utf-8") == table.package(table.read()), "run python bench/table.py"
 
 
 def test_pages_without_marks_are_refused(bench: Callable[[str], ModuleType]) -> None:

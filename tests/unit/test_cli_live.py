@@ -204,8 +204,9 @@ def test_the_line_is_drawn_now_and_then(capsys: pytest.CaptureFixture[str]) -> N
 
 
 def test_a_size_is_two_numbers() -> None:
-    assert parse_size("640x360") == Size(640, 360)
-    for wrong in ("640", "x", "0x360", "640x-1", "axb"):
+    assert parse_size("640x360") == parse_size("360p") == Size(640, 360)
+    assert parse_size("1080p") == Size(1920, 1080)
+    for wrong in ("640", "700p", "p", "x", "0x360", "640x-1", "axb"):
         with pytest.raises(OptionError):
             parse_size(wrong)
 

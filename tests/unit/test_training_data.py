@@ -72,6 +72,17 @@ def test_the_cache_is_used_until_a_file_changes(folder: Path, tmp_path: Path) ->
     assert sorted(path.suffix for path in cache.iterdir()) == [".npy", ".npy"]
 
 
+def test_pictures_are_read_once_for_all_sizes_and_cut_the_same(folder: Path, tmp_path: Path) -> None:
+    together, apart, read = tmp_path / "together", tmp_path / "apart", []
+    upright = Size(SIZE.height, SIZE.width)
+    data.views(data.Folder(folder), SIZE, Views(), 1, together, also=[upright])
+    for size in (SIZE, upright):
+        views = data.views(data.Folder(folder), size, Views(), 1, together, lambda name, done, total: read.append(done))
+        assert np.array_equal(views, data.views(data.Folder(folder), size, Views(), 1, apart))
+    assert read == []
+    assert sorted(path.name for path in together.iterdir()) == sorted(path.name for path in apart.iterdir())
+
+
 def test_backgrounds_need_no_masks(folder: Path, tmp_path: Path) -> None:
     views = data.views(data.parse_folder(str(folder / "images"), empty=True), SIZE, Views(), 1, tmp_path)
     assert views[:, :, 3].max() == 0

@@ -24,6 +24,7 @@ ORDER = (
     "batch",
     "serve",
     "models",
+    "choose",
     "doctor",
     "bench",
     "tune",

@@ -7,6 +7,7 @@ import inspect
 import re
 from collections.abc import Callable
 from dataclasses import MISSING, dataclass, fields, is_dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
@@ -26,6 +27,9 @@ Weights = Annotated[
 Room = Annotated[
     str | None,
     typer.Option(metavar="FILE", help="The room without people, by the same camera: sharpens the matte."),
+]
+Trained = Annotated[
+    Path, typer.Argument(metavar="WEIGHTS", help="Folder of a run, a weights file, or livematte:base as it ships.")
 ]
 Bokeh = Annotated[bool, typer.Option("--bokeh", help="Blur as a lens does: lamps become discs.")]
 
@@ -93,18 +97,27 @@ def with_classes(model: str, classes: str | None) -> str:
     return f"{name}:{tag}:{classes}"
 
 
+LINES = (360, 540, 720, 1080, 1440, 2160)
+"""Heights that have a name: `720p` is 1280x720."""
+
+
 def parse_size(text: str) -> Size:
-    """`1280x720` as a size.
+    """`1280x720` as a size, or `720p`.
 
     Raises:
         OptionError: not a size that frames can have.
     """
     from livematte._frame import MAX_SIDE_PX, Size
 
+    if text.endswith("p") and text[:-1] in map(str, LINES):
+        lines = int(text[:-1])
+        return Size(lines * 16 // 9, lines)
     match = re.fullmatch(r"(\d{1,5})x(\d{1,5})", text)
     size = Size(int(match[1]), int(match[2])) if match else Size(0, 0)
     if not (1 <= size.width <= MAX_SIDE_PX and 1 <= size.height <= MAX_SIDE_PX):
-        raise OptionError(f"a size is WIDTHxHEIGHT, up to {MAX_SIDE_PX}x{MAX_SIDE_PX}, as in 1280x720; got {text!r}")
+        raise OptionError(
+            f"a size is 720p, or WIDTHxHEIGHT up to {MAX_SIDE_PX}x{MAX_SIDE_PX}, as in 1280x720; got {text!r}"
+        )
     return size
 
 

@@ -8,13 +8,13 @@ from typing import Annotated
 
 import typer
 
-from livematte.cli._options import parse_size
+from livematte.cli._options import Trained, parse_size
 
 EXAMPLE = "Example: livematte export runs/fast -o export --name livematte-fast --pictures people-dev"
 
 
 def command(
-    weights: Annotated[Path, typer.Argument(metavar="RUN_OR_PT", help="Folder of a run, or a weights file.")],
+    weights: Trained,
     out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Where the graphs and model.json go.")],
     format_: Annotated[
         list[str] | None,

@@ -9,12 +9,14 @@ from typing import Annotated
 
 import typer
 
+from livematte.cli._options import Trained
+
 EXAMPLE = "Example: livematte mix runs/first runs/steady --share 0.75 -o runs/mixed"
 
 
 def command(
-    start: Annotated[Path, typer.Argument(metavar="RUN_OR_PT", help="What the second was trained on from.")],
-    end: Annotated[Path, typer.Argument(metavar="RUN_OR_PT", help="Folder of a run, or a weights file.")],
+    start: Annotated[Path, typer.Argument(metavar="WEIGHTS", help="What the second was trained on from.")],
+    end: Trained,
     out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Folder for the weights between the two.")],
     share: Annotated[float, typer.Option(metavar="0-1", help="Part that the second has in them.")] = 0.5,
     debug: Annotated[bool, typer.Option("--debug", help="Show a traceback if something fails.")] = False,
@@ -30,7 +32,7 @@ def command(
 
     if out.resolve() in {(path if path.is_dir() else path.parent).resolve() for path in (start, end)}:
         raise OptionError(f"{out} holds what is mixed, and would be written over: pass another folder to --out")
-    first, second = (load_weights(path / "weights.pt" if path.is_dir() else path) for path in (start, end))
+    first, second = (load_weights(path) for path in (start, end))
     mixed = mix(first, second, share)
     out.mkdir(parents=True, exist_ok=True)
     if (run := end / "run.json").is_file():

@@ -8,11 +8,13 @@ from typing import Annotated
 
 import typer
 
+from livematte.cli._options import Trained
+
 EXAMPLE = "Example: livematte prune runs/base -o half.pt --keep 0.5"
 
 
 def command(
-    weights: Annotated[Path, typer.Argument(metavar="RUN_OR_PT", help="Folder of a run, or a weights file.")],
+    weights: Trained,
     out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE", help="Weights of the smaller network.")],
     keep: Annotated[float, typer.Option(metavar="0-1", help="Part of the channels that stays.")] = 0.75,
     json_: Annotated[bool, typer.Option("--json", help="Print the sizes as one JSON object.")] = False,
@@ -26,7 +28,7 @@ def command(
     from livematte.training.net import load_weights, multiply_adds
     from livematte.training.prune import prune
 
-    net = load_weights(weights / "weights.pt" if weights.is_dir() else weights)
+    net = load_weights(weights)
     small = prune(net, keep)
     checkpoint.save_weights(out, small)
     before, after = multiply_adds(net), multiply_adds(small)

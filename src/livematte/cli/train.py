@@ -41,7 +41,12 @@ def command(
     dev: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Pictures for validation, which are not trained on.")
     ] = None,
-    init: Annotated[Path | None, typer.Option(metavar="FILE", help="Start from these weights, not from noise.")] = None,
+    init: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="WEIGHTS", help="Start from a run's folder, a weights file, or livematte:base as it ships."
+        ),
+    ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the checkpoint in --out, if any.")] = False,
     threads: Annotated[int | None, typer.Option(metavar="N", min=1, help="Threads of the processor.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",

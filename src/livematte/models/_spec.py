@@ -30,6 +30,7 @@ class ModelSpec:
         others: the same network for pictures of other aspects, each with its own size and files.
         classes: names of what it tells apart, background first; empty for one that gives a matte alone.
         multiply_adds: of one picture, where that is known without the file.
+        more: what it gives beside a matte: `parts` of bodies, `people` apart.
     """
 
     name: str
@@ -43,11 +44,18 @@ class ModelSpec:
     others: tuple[ModelSpec, ...] = ()
     classes: tuple[str, ...] = ()
     multiply_adds: int | None = None
+    more: tuple[str, ...] = ()
 
     @property
     def shapes(self) -> tuple[ModelSpec, ...]:
         """This and the others, by the size of their picture."""
         return (self, *self.others)
+
+    @property
+    def gives(self) -> tuple[str, ...]:
+        """What can be had of it: `person`, and `parts`, `people` or `classes`."""
+        things = len(self.classes) > 2  # more than the room and the person
+        return ("person", *self.more, *(("classes",) if things else ()))
 
     @property
     def all_files(self) -> tuple[WeightsFile, ...]:

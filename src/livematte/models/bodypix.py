@@ -92,6 +92,7 @@ def _specs() -> Iterator[tuple[str, ModelSpec]]:
                     source=CARD,
                     summary=f"{use}; parts and several people{words}",
                     open_size=True,
+                    more=("parts", "people"),
                     multiply_adds=MULTIPLY_ADDS[f"{network}-s{stride}"],
                 ),
             )

@@ -16,7 +16,7 @@ from livematte._stages import Segmenter
 from livematte.models import _facts
 from livematte.models._aspect import AspectSegmenter
 from livematte.models._load import load_engine
-from livematte.models._network import NetworkSegmenter
+from livematte.models._network import NetworkSegmenter, Picture
 from livematte.models._picture import PictureSegmenter
 from livematte.models._spec import ModelSpec
 
@@ -55,12 +55,20 @@ def create(
     name = f"custom:{_facts.name_of(facts) or net.stem}"
     wants, means = _facts.picture_of(picture, path), _facts.scores_of(_facts.section(facts, "output", path), path)
 
+    dim = picture.get("lighten", False)
+    apart = bool(facts.get("recurrent")) or dim is True
+    if not isinstance(dim, bool) or (apart and wants != Picture()):
+        raise OptionError(
+            f"{path}: lighten is true or false; it, and recurrent, go with a stretched picture in RGB from 0 to 1, "
+            f"got lighten {dim!r:.40} and {wants}"
+        )
+
     def load(net: Path, size: Size | None) -> NetworkSegmenter | PictureSegmenter:
         known = ModelSpec(
             name, size or Size(1, 1), (), "", None, "", "", open_size=size is not None and net.suffix == ".onnx"
         )
-        if facts.get("recurrent"):
-            return PictureSegmenter(name, load_engine(known, engine, threads, net), size)
+        if apart:
+            return PictureSegmenter(name, load_engine(known, engine, threads, net), size, lighten=dim)
         return NetworkSegmenter(name, load_engine(known, engine, threads, net), size, picture=wants, scores=means)
 
     shapes = _facts.shapes_of(facts, path) if given.suffix == ".json" and weights is None else {}

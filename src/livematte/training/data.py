@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -150,7 +150,13 @@ def check_folders(folders: Sequence[Folder]) -> None:
 
 
 def views(
-    folder: Folder, size: Size, cut: Views, seed: int, cache: Path, progress: Progress | None = None
+    folder: Folder,
+    size: Size,
+    cut: Views,
+    seed: int,
+    cache: Path,
+    progress: Progress | None = None,
+    also: Sequence[Size] = (),
 ) -> npt.NDArray[np.uint8]:
     """All views of a folder's pictures, from the cache, or made now.
 
@@ -161,6 +167,7 @@ def views(
         seed: of the windows.
         cache: folder to keep the file in; about 5 bytes a pixel and view.
         progress: called now and then.
+        also: sizes that will be asked for soon: pictures that are read now are cut for them, too.
 
     Returns:
         uint8 (pictures, views, 5, h, w), read only, mapped from the file.
@@ -172,32 +179,44 @@ def views(
     """
     found = pictures(folder)
     cache.mkdir(parents=True, exist_ok=True)
-    path = cache / f"{_key(folder, found, size, cut, seed)}-{size}.npy"
-    if not path.is_file():
-        part = path.with_suffix(f".{os.getpid()}.part")
+    paths = {one: cache / f"{_key(folder, found, one, cut, seed)}-{one}.npy" for one in (size, *also)}
+    if not paths[size].is_file():
+        parts = {one: path.with_suffix(f".{os.getpid()}.part") for one, path in paths.items() if not path.is_file()}
         try:
-            _write(part, found, size, cut, seed, lambda n: progress and progress(str(folder.path), n, len(found)))
-            part.replace(path)
+            _write(parts, found, cut, seed, lambda n: progress and progress(str(folder.path), n, len(found)))
+            for one, part in parts.items():
+                part.replace(paths[one])
         finally:
-            part.unlink(missing_ok=True)
-    mapped: npt.NDArray[np.uint8] = np.load(path, mmap_mode="r")
+            for part in parts.values():
+                part.unlink(missing_ok=True)
+    mapped: npt.NDArray[np.uint8] = np.load(paths[size], mmap_mode="r")
     return mapped
 
 
-def _write(path: Path, found: Sequence[Record], size: Size, cut: Views, seed: int, done: Callable[[int], Any]) -> None:
-    shape = (len(found), cut.per_picture, CHANNELS, size.height, size.width)
-    mapped = np.lib.format.open_memmap(path, "w+", np.uint8, shape)
+def _write(
+    paths: Mapping[Size, Path], found: Sequence[Record], cut: Views, seed: int, done: Callable[[int], Any]
+) -> None:
+    """The views of each size in a file of its own; a picture is read once for all of them."""
+    files = {
+        size: np.lib.format.open_memmap(
+            path, "w+", np.uint8, (len(found), cut.per_picture, CHANNELS, size.height, size.width)
+        )
+        for size, path in paths.items()
+    }
 
     def one(index: int) -> None:
-        random = np.random.default_rng([seed, index])
-        for view, pixels in enumerate(_cut(found[index].read(), size, cut, random)):
-            mapped[index, view] = pixels
+        picture = found[index].read()
+        for size, mapped in files.items():
+            random = np.random.default_rng([seed, index])
+            for view, pixels in enumerate(_cut(picture, size, cut, random)):
+                mapped[index, view] = pixels
 
     with ThreadPoolExecutor(min(os.cpu_count() or 1, 8)) as pool:  # decoding lets other threads run
         for count, _ in enumerate(pool.map(one, range(len(found))), 1):
             if count % 100 == 0 or count == len(found):
                 done(count)
-    mapped.flush()
+    for mapped in files.values():
+        mapped.flush()
 
 
 def _cut(pixels: U8, size: Size, cut: Views, random: np.random.Generator) -> Iterator[U8]:

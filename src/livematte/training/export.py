@@ -31,7 +31,7 @@ from livematte.sources.synthetic import Synthetic
 from livematte.training import _onnx, _tfjs, _tflite
 from livematte.training._tfjs_run import GraphModel
 from livematte.training.folder import picture_files
-from livematte.training.net import Matting, load_weights, multiply_adds
+from livematte.training.net import Matting, find_weights, load_weights, multiply_adds
 from livematte.training.nets import Network
 from livematte.training.nets.recurrent import Recurrent
 from livematte.training.quantise import onnx_int8
@@ -59,9 +59,6 @@ Sample = tuple[F32, ...]
 """What a graph is given: a picture (1, 3, h, w) in 0-1, and to a recurrent one the previous alpha (1, 1, h, w)."""
 
 PREVIOUS = "alpha of the frame before, as this graph gave it; zeros for the first frame and after a change of size"
-
-WEIGHTS = ("weights.pt", "best.pt")
-"""Weights in a run's folder, and those of `--best`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +139,7 @@ def export(
     """
     if unknown := [f for f in formats if f not in FORMATS]:
         raise OptionError(f"no format {', '.join(unknown)}: there are {', '.join(FORMATS)}")
-    path = weights / WEIGHTS[best] if weights.is_dir() else weights
+    path = find_weights(weights, best)
     net = load_weights(path)
     sizes = sizes or (Size(*net.size),)
     for size in sizes:
@@ -328,6 +325,7 @@ def _facts(
             "scale": 1 / 255,
             "mean": [0, 0, 0],
             "resize": "stretch, mean over areas",
+            "lighten": True,
         },
         "recurrent": again,
         **known,

@@ -20,10 +20,14 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
 from livematte._errors import WeightsError
+from livematte._weights import PACKAGED
 from livematte.training.nets import OWN, RECURRENT, Network, ResidualLayers, check_sides, restore
 
 CHANNEL_MULTIPLE = 8
 """Channels come in such steps: the width of a vector register in float32."""
+
+LAST, BEST = "weights.pt", "best.pt"
+"""Weights in a run's folder: of its end, and those that did best in validation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,17 +277,38 @@ def weights(net: Network) -> dict[str, Any]:
     return {"architecture": net.architecture, "config": net.describe(), "state": net.state_dict()}
 
 
-def load_weights(path: Path, config: NetConfig | None = None) -> Network:
+def find_weights(where: Path, best: bool = False) -> Path:
+    """The weights file that somebody names.
+
+    Args:
+        where: a weights file, the folder of a run, or `livematte:TAG` for a network that ships with the package.
+        best: of a run, the weights that did best in validation, not the last.
+
+    Raises:
+        WeightsError: no weights to train on ship under that name.
+    """
+    family, _, tag = str(where).partition(":")
+    if family == OWN and tag:
+        shipped = PACKAGED / tag / LAST
+        if not shipped.is_file():
+            known = ", ".join(sorted(f"{OWN}:{path.parent.name}" for path in PACKAGED.glob(f"*/{LAST}")))
+            raise WeightsError(f"no weights to train on are in the package for {where}: there are those of {known}")
+        return shipped
+    return where / (BEST if best else LAST) if where.is_dir() else where
+
+
+def load_weights(where: Path, config: NetConfig | None = None) -> Network:
     """The network of a weights file: of `weights`, or the seed network's.
 
     Args:
-        path: the file.
+        where: as `find_weights` takes it.
         config: the shape of ours that it must have; None takes the file's network, whichever it is.
 
     Raises:
         WeightsError: missing, not such a file, or of another shape.
         MissingExtra: the network is made of a package that is not installed.
     """
+    path = find_weights(where)
     try:
         held: Any = torch.load(path, map_location="cpu", weights_only=True)
     except OSError as exc:

@@ -240,9 +240,10 @@ class _Run:
                 kept: pool for kept, pool in self._pools.items() if kept in job.recipe.at(self._state.step)[0].sizes
             }
             cut, seed = job.recipe.views, job.recipe.seed
+            also = [Size(*other) for other in job.recipe.at(self._state.step)[0].sizes if other != size]
             if self._rank:
                 dist.barrier()  # the first process writes the caches, the others map them
-            arrays = [data.views(f, Size(*size), cut, seed, self._cache, self._reading) for f in job.folders]
+            arrays = [data.views(f, Size(*size), cut, seed, self._cache, self._reading, also) for f in job.folders]
             if self._world > 1 and self._rank == 0:
                 dist.barrier()
             self._pools[size] = Pool(arrays, job.folders)
