@@ -198,13 +198,13 @@ def test_json_holds_every_figure(livematte: Callable, data: Path) -> None:
 
 
 def test_models_stand_side_by_side(livematte: Callable, data: Path, clip: Path) -> None:
-    own = Path(score.__file__).parents[1] / "models" / "weights" / "base" / "livematte-base-384x224.onnx"
+    own = Path(score.__file__).parents[1] / "models" / "weights" / "base" / "livematte-base-448x256.onnx"
     arguments = ("--data", data, "--data", clip, "--model", "livematte", "--model", f"livematte={own}", "--limit", 2)
     code, out, _ = livematte("evaluate", *arguments)
     assert code == 0
     rows = [line.split() for line in out.splitlines()]
     (first,) = [row for row in rows if row[:1] == ["livematte:base"] and len(row) == 8]
-    (second,) = [row for row in rows if row[:1] == ["livematte:base=livematte-base-384x224.onnx"] and len(row) == 8]
+    (second,) = [row for row in rows if row[:1] == ["livematte:base=livematte-base-448x256.onnx"] and len(row) == 8]
     assert first[1:] == second[1:]
     assert first[1] == "2"
     assert [heading in out for heading in tables.HEADINGS.values()] == [True] * 9

@@ -29,7 +29,7 @@ after(() => rmSync(site, { recursive: true, force: true }));
 
 test("the package holds what users need, and nothing else", () => {
   const files = packed.files.map(({ path }) => path);
-  for (const file of ["README.md", "LICENSE", "dist/index.js", "dist/index.d.ts", "dist/livekit.js", "dist/livekit.d.ts", "dist/assets/livematte.worker.js", "dist/assets/livematte.bodypix.js", "dist/assets/livematte.wasm", ...["fast-256x144", "fast-144x256", "fast-192x192", "base-384x224", "base-224x384", "base-288x288"].map((name) => `dist/assets/models/livematte-${name}.tflite`), "dist/assets/litert/litert_wasm_internal.wasm", "dist/assets/litert/litert_wasm_compat_internal.wasm", "dist/assets/litert/litert_wasm_jspi_internal.wasm"]) {
+  for (const file of ["README.md", "LICENSE", "dist/index.js", "dist/index.d.ts", "dist/livekit.js", "dist/livekit.d.ts", "dist/assets/livematte.worker.js", "dist/assets/livematte.bodypix.js", "dist/assets/livematte.wasm", ...["fast-256x144", "fast-144x256", "fast-192x192", "base-448x256", "base-256x448", "base-336x336"].map((name) => `dist/assets/models/livematte-${name}.tflite`), "dist/assets/litert/litert_wasm_internal.wasm", "dist/assets/litert/litert_wasm_compat_internal.wasm", "dist/assets/litert/litert_wasm_jspi_internal.wasm"]) {
     assert.ok(files.includes(file), file);
   }
   const strange = files.filter((file) => !/^(package\.json|README\.md|LICENSE|dist\/([\w-]+\.js|[\w/-]+\.d\.ts|assets\/(livematte\.(worker|bodypix)\.js|livematte\.wasm|models\/livematte-(fast|base)-\d+x\d+\.tflite|litert\/[\w]+\.(js|wasm))))$/.test(file));

@@ -20,7 +20,7 @@ from livematte.models._spec import ModelSpec, pick
 
 SUMMARIES = {
     "base": "our own network, the default: everyone in the picture, wide, upright or square",
-    "fast": "the same kind of network on fewer pixels, less than half the work: the browser's default",
+    "fast": "the same kind of network on fewer pixels, a sixth of the work: the browser's default",
     "research": "the best we can do, for academic use only: trained on masks that are not free otherwise",
     "research-fast": "the same data for a network of the size of `fast`; academic use only",
 }

@@ -63,9 +63,9 @@ const MODELS: Partial<Record<ModelName, ModelSpec>> = {
       { file: "models/livematte-fast-192x192.tflite", sha256: "a618fbc02f7e38c7a9e51b6f860b8862facea191d09b9704b53454042f5198d1", size: { width: 192, height: 192 } },
     ],
     large: [
-      { file: "models/livematte-base-384x224.tflite", sha256: "bb5493eb2c06b8cb1e70e4d06abaff560d07df1b06e5a93369140185d3e384a0", size: { width: 384, height: 224 } },
-      { file: "models/livematte-base-224x384.tflite", sha256: "05cc6a468163b533c1a2fd66c8b5e64c9dea339f8752c497f99f929c84fa69d0", size: { width: 224, height: 384 } },
-      { file: "models/livematte-base-288x288.tflite", sha256: "1b13558f263d01cd1fec376f4ff59982a1b5d57a4ece5e310aec4a86054f1129", size: { width: 288, height: 288 } },
+      { file: "models/livematte-base-448x256.tflite", sha256: "0640e965b548eb3bbea19bd9080f6cb11af09ddf05a9dfcff7c7f9bc1d5da227", size: { width: 448, height: 256 } },
+      { file: "models/livematte-base-256x448.tflite", sha256: "90845728334dbd6970412bec0ee176b3f8e4afdaaf4605211bf5d67d2ce4fa67", size: { width: 256, height: 448 } },
+      { file: "models/livematte-base-336x336.tflite", sha256: "6a90d348602f717e8be455f13b2bcb567e68eb4fe7d234d4202b0d33422a037e", size: { width: 336, height: 336 } },
     ],
     licence: "Apache-2.0",
   },
