@@ -152,8 +152,8 @@ def test_a_mean_without_values_is_left_out() -> None:
     assert means.scores() == {}
 
 
-def test_raw_is_the_network_alone(data: Path) -> None:
-    frame = SOURCE.frame(0)
+def test_raw_is_the_network_alone(astronaut: np.ndarray) -> None:
+    frame = Frame.from_rgb(cv2.resize(astronaut, (320, 180)))
     refined, raw = Model("livematte"), Model("livematte", raw=True)
     alphas = refined.matte(frame), raw.matte(frame)
     assert all(alpha.shape == (180, 320) and alpha.dtype == np.float32 for alpha in alphas)
