@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
@@ -24,15 +23,9 @@ def command(
     from livematte.training import require_torch
 
     require_torch()
-    from livematte.training import checkpoint
-    from livematte.training.net import load_weights, multiply_adds
+    from livematte.cli import _reshaped
+    from livematte.training.net import load_weights
     from livematte.training.widen import widen
 
     net = load_weights(weights)
-    wide = widen(net, factor)
-    checkpoint.save_weights(out, wide)
-    before, after = multiply_adds(net), multiply_adds(wide)
-    if json_:
-        typer.echo(json.dumps({"multiply_adds": after, "before": before, "size_bytes": out.stat().st_size}))
-    else:
-        typer.echo(f"{out}  {after / 1e6:.1f} M multiply-adds at 256x144, {after / before:.0%} of {before / 1e6:.1f} M")
+    _reshaped.write(out, widen(net, factor), net, json_=json_)
