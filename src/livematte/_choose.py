@@ -1,6 +1,6 @@
 """Which model fits a need, from figures: the decision alone, without files, devices or clocks.
 
-The rule is told in docs/models.md, "Which one here".
+The rule is told in docs/models.md, "How choose decides".
 """
 
 from __future__ import annotations
